@@ -1,0 +1,100 @@
+"""What the tests share: run a script as a user does, read what it left behind."""
+
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # as in the scripts, for the tests that import TensorFlow
+
+ROOT = Path(__file__).resolve().parent.parent
+CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
+
+
+def start(script, *options, **keywords):
+    """Start a script in the background, its stdout and stderr kept apart, as text."""
+    command = [sys.executable, str(script), *map(str, options)]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, **pipes, **keywords)
+
+
+def finish(process):
+    """Wait for a started script; return its status, stdout and stderr."""
+    stdout, stderr = process.communicate(timeout=280)
+    return SimpleNamespace(status=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def run(script, *options, **keywords):
+    """Run a script to its end; return its status, stdout and stderr."""
+    return finish(start(script, *options, **keywords))
+
+
+def told_in_one_line(result, *words):
+    """Status 1 and one line that starts with the script's name and holds these words."""
+    assert result.status == 1
+    assert "Traceback" not in result.stderr
+    (line,) = (line for line in result.stderr.splitlines() if "error:" in line)
+    assert re.match(r"\w+\.py: error: ", line)
+    assert result.stderr.splitlines()[-1] == line
+    for word in words:
+        assert word in line, line
+    return True
+
+
+def only_run(logdir):
+    """Return the folder of the one run under a log folder."""
+    (run_dir,) = Path(logdir).glob("*/*")
+    return run_dir
+
+
+def events(folder):
+    """Read an event file with TensorBoard's own reader, nothing left out."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    everything = {"scalars": 0, "images": 0, "tensors": 0, "histograms": 0, "graph": 0}
+    return EventAccumulator(str(folder), size_guidance=everything).Reload()
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path):
+    """Run a script inside the test and return its names: x, pred, cost, batches, ..."""
+    import tensorflow.compat.v1 as tf
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+
+    def load(script, *options):
+        command = [str(script), "--logdir", str(tmp_path / "loaded"), *map(str, options)]
+        monkeypatch.setattr(sys, "argv", command)
+        graph = tf.Graph()
+        with graph.as_default():
+            names = runpy.run_path(str(script), run_name="__main__")
+        return SimpleNamespace(graph=graph, **names)
+
+    yield load
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The classifier's full run with the article's settings, as a user starts it."""
+    logdir = tmp_path_factory.mktemp("trained")
+    result = run(CLASSIFIER, "--logdir", logdir)
+    assert result.status == 0, result.stderr
+    return SimpleNamespace(
+        lines=result.stdout.splitlines(), stderr=result.stderr, logdir=logdir, dir=only_run(logdir)
+    )
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The four arrays of data/mnist.npz."""
+    with np.load(ROOT / "data" / "mnist.npz") as npz:
+        return SimpleNamespace(**npz)

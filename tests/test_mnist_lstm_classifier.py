@@ -1,0 +1,312 @@
+"""The classifier: its graph, a full run from the command line, and everything the run leaves."""
+
+import fcntl
+import os
+import pty
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import urllib.request
+
+import numpy as np
+import pytest
+from conftest import CLASSIFIER, ROOT, events, finish, only_run, run, start, told_in_one_line
+
+ITER = r"Iter (\d+), Minibatch Loss= (\d+\.\d{6}), Training Accuracy= ([01]\.\d{5})"
+
+
+# ---- the graph -----------------------------------------------------------------------------------
+
+
+def test_the_graph_has_the_articles_shapes_and_names(load):
+    net = load(CLASSIFIER, "--training-iters", 0)
+    shapes = {name: getattr(net, name).shape.as_list() for name in ("x", "y", "w", "b", "pred")}
+    assert shapes == {
+        "x": [None, 28, 28],
+        "y": [None, 10],
+        "w": [128, 10],
+        "b": [10],
+        "pred": [None, 10],
+    }
+    variables = {
+        v.op.name: v.shape.as_list() for v in net.graph.get_collection("trainable_variables")
+    }
+    assert variables == {
+        "output_layer/w": [128, 10],
+        "output_layer/b": [10],
+        "LSTM/basic_lstm_cell/kernel": [28 + 128, 4 * 128],  # [x_t, s_(t-1)] times i, g, f, o
+        "LSTM/basic_lstm_cell/bias": [4 * 128],
+    }
+
+
+def test_dynamic_and_static_rnn_give_the_same_numbers_from_the_same_weights(load, trained):
+    """One loop, or 28 cells in a row: the same network, forwards and backwards."""
+    import tensorflow.compat.v1 as tf
+
+    found = []
+    for kind in ("dynamic", "static"):
+        net = load(CLASSIFIER, "--training-iters", 0, "--rnn", kind)
+        with net.graph.as_default(), tf.Session() as sess:
+            gradients = tf.gradients(net.cost, tf.trainable_variables())
+            net.saver.restore(sess, str(trained.dir / "model.ckpt"))
+            feed = {net.x: net.x_test[:100], net.y: net.y_test[:100]}
+            found.append(sess.run([net.pred, net.cost, *gradients], feed))
+    for dynamic, static in zip(*found):
+        np.testing.assert_allclose(dynamic, static, rtol=1e-4, atol=1e-5)
+
+
+def test_cosine_decay_takes_the_learning_rate_to_zero(load):
+    import tensorflow.compat.v1 as tf
+
+    net = load(CLASSIFIER, "--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine")
+    with net.graph.as_default(), tf.Session() as sess:
+        rates = [sess.run(net.lr, {net.global_step: step}) for step in (0, 5, 10)]
+    np.testing.assert_allclose(rates, [0.008, 0.004, 0], atol=1e-9)
+
+
+# ---- a full run ----------------------------------------------------------------------------------
+
+
+def test_a_run_prints_the_articles_lines(trained):
+    """100,000 images, 128 a step: 781 steps, every tenth printed, then the test."""
+    steps = [re.fullmatch(ITER, line) for line in trained.lines[:78]]
+    assert [int(step[1]) for step in steps] == list(range(1280, 100000, 1280))
+    assert trained.lines[78] == "Optimization Finished!"
+    assert re.fullmatch(r"Testing Accuracy: [01]\.\d{6}", trained.lines[79])
+    assert re.fullmatch(r"Testing Accuracy \(all 10000 images\): [01]\.\d{6}", trained.lines[80])
+    assert trained.lines[81:] == [
+        f"This run is in {trained.dir}",
+        f"To look at it: {sys.executable} -m tensorboard.main --logdir {trained.logdir}",
+    ]
+
+
+def test_the_classifier_learns_to_read(trained):
+    first, last = (float(re.fullmatch(ITER, trained.lines[i])[2]) for i in (0, 77))
+    assert first > 1.5 and last < 0.3
+    assert float(trained.lines[79].split()[-1]) >= 0.95
+    assert float(trained.lines[80].split()[-1]) >= 0.95
+
+
+def test_nothing_else_is_printed(trained):
+    """But what TensorFlow's C++ says of CUDA during its import, before Python has a say."""
+    for line in trained.stderr.splitlines():
+        assert "cuda" in line.lower() or "before absl::InitializeLog()" in line, line
+
+
+def test_a_run_leaves_its_folder(trained):
+    assert re.fullmatch(r"\d{8}-\d{6}", trained.dir.name) and trained.dir.parent.name == "mnist"
+    assert {path.name for path in trained.dir.iterdir()} == {
+        "checkpoint",
+        "mistakes.png",
+        "model.ckpt.data-00000-of-00001",
+        "model.ckpt.index",
+        "model.ckpt.meta",
+        "train",
+        "validation",
+    }
+
+
+def test_the_curves_are_what_was_printed(trained):
+    train, validation = events(trained.dir / "train"), events(trained.dir / "validation")
+    assert train.Tags()["scalars"] == validation.Tags()["scalars"] == ["accuracy", "loss"]
+    printed = [re.fullmatch(ITER, line) for line in trained.lines[:78]]
+    for tag, group in (("loss", 2), ("accuracy", 3)):
+        curve = train.Scalars(tag)
+        assert [point.step for point in curve] == list(range(10, 790, 10))
+        values = [float(line[group]) for line in printed]
+        np.testing.assert_allclose([point.value for point in curve], values, atol=1e-5)
+        assert [point.step for point in validation.Scalars(tag)] == list(range(100, 800, 100))
+    assert validation.Scalars("accuracy")[-1].value > 0.9
+
+
+def test_tensorboard_gets_the_histograms_the_settings_and_the_picture(trained):
+    train = events(trained.dir / "train")
+    kernel, bias = "weights/LSTM/basic_lstm_cell/kernel", "weights/LSTM/basic_lstm_cell/bias"
+    assert {kernel, bias} <= set(train.Tags()["histograms"])
+    assert [moment.step for moment in train.Histograms(kernel)] == list(range(100, 800, 100))
+
+    (settings,) = train.Tensors("settings")
+    rows = dict(np.reshape([cell.decode() for cell in settings.tensor_proto.string_val], (-1, 2)))
+    assert rows["lr"] == "0.001" and rows["training_iters"] == "100000" and rows["seed"] == "0"
+
+    (picture,) = train.Images("mistakes/image")
+    assert picture.step == 781 and (picture.width, picture.height) == (800, 600)
+
+
+def test_the_graphs_top_level_reads_like_the_network(trained):
+    import tensorflow.compat.v1 as tf
+
+    graph = tf.GraphDef.FromString(events(trained.dir / "train").Graph().SerializeToString())
+    top = {node.name.split("/")[0] for node in graph.node}
+    network = {"input", "LSTM", "output_layer", "cost", "train", "test"}
+    summaries = {"accuracy", "loss", "Merge", "weights", "settings", "Const", "init"}
+    assert network <= top and {re.sub(r"_\d+$", "", name) for name in top} <= network | summaries
+
+
+def test_the_picture_shows_wrongly_read_digits(trained):
+    from matplotlib.image import imread
+
+    picture = imread(trained.dir / "mistakes.png")
+    assert picture.shape == (600, 800, 4)
+    dark = (picture[..., :3].mean(2) < 0.5).mean()
+    assert 0.02 < dark < 0.2, "forty digits, in black on white"
+
+
+def test_tensorboards_server_shows_the_run(trained):
+    """`tensorboard --logdir logs`, asked over HTTP for what its tabs show."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", trained.logdir, "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+
+        def ask(plugin):
+            with urllib.request.urlopen(f"{address}data/plugin/{plugin}", timeout=60) as answer:
+                return answer.read().decode()
+
+        for _ in range(60):  # it serves at once and reads the files meanwhile
+            if "mistakes" in ask("images/tags"):
+                break
+            threading.Event().wait(0.5)
+        assert "mistakes" in ask("images/tags")
+        for curve in ("train", "validation"):
+            assert f"mnist/{trained.dir.name}/{curve}" in ask("scalars/tags")
+        assert "LSTM/basic_lstm_cell/kernel" in ask("histograms/tags")
+        assert "settings" in ask("text/tags")
+        assert f"mnist/{trained.dir.name}/train" in ask("graphs/info")
+    finally:
+        server.kill()
+        server.wait()
+
+
+# ---- other runs ----------------------------------------------------------------------------------
+
+
+def test_restore_gives_the_same_test_accuracy_to_the_last_digit(trained, tmp_path):
+    checkpoint = trained.dir / "model.ckpt"
+    options = ("--restore", checkpoint, "--training-iters", 0, "--logdir", tmp_path)
+    result = run(CLASSIFIER, *options)
+    assert result.stdout.splitlines()[1:3] == trained.lines[79:81]
+
+
+def test_training_goes_on_from_restored_weights(trained, tmp_path):
+    checkpoint = trained.dir / "model.ckpt"
+    options = ("--restore", checkpoint, "--training-iters", 1280, "--logdir", tmp_path)
+    line = run(CLASSIFIER, *options).stdout.splitlines()[0]
+    assert float(re.fullmatch(ITER, line)[2]) < 0.5, "not the loss of a new network"
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another(trained, tmp_path):
+    first, other = (
+        run(CLASSIFIER, "--training-iters", 2560, "--seed", seed, "--logdir", tmp_path / str(seed))
+        for seed in (0, 1)
+    )
+    assert first.stdout.splitlines()[:2] == trained.lines[:2]
+    assert other.stdout.splitlines()[:2] != trained.lines[:2]
+
+
+def test_two_runs_at_once_have_a_folder_each(tmp_path):
+    options = ("--training-iters", 1280, "--logdir", tmp_path)
+    both = [start(CLASSIFIER, *options) for _ in range(2)]
+    assert [finish(one).status for one in both] == [0, 0]
+    folders = list(tmp_path.glob("mnist/*"))
+    assert len(folders) == 2
+    assert all((folder / "mistakes.png").exists() for folder in folders)
+
+
+@pytest.mark.parametrize("options", [("--cell", "rnn"), ("--rnn", "static")])
+def test_the_other_cell_and_the_other_loop_train_too(options, tmp_path):
+    result = run(CLASSIFIER, *options, "--training-iters", 3840, "--logdir", tmp_path)
+    losses = [float(re.fullmatch(ITER, line)[2]) for line in result.stdout.splitlines()[:3]]
+    assert losses[2] < losses[0]
+
+
+def test_a_terminal_gets_a_progress_bar_and_a_pipe_does_not(tmp_path, trained):
+    assert not any("%|" in line for line in trained.lines)
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))  # a usual terminal
+    command = [sys.executable, CLASSIFIER, "--training-iters", "2560", "--logdir", tmp_path]
+    with subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL) as process:
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                seen += os.read(master, 4096)
+            except OSError:  # the end, on Linux
+                break
+    os.close(master)
+    assert process.returncode == 0
+    assert b"100%|" in seen and b"20/20" in seen
+    assert re.search(ITER.encode() + rb"\r?\n", seen), "the lines stand above the bar"
+
+
+def test_a_script_copied_alone_runs_from_any_folder(tmp_path):
+    """With data named by --data; its logs stand beside it, wherever it was started."""
+    alone, elsewhere = tmp_path / "alone", tmp_path / "elsewhere"
+    alone.mkdir()
+    elsewhere.mkdir()
+    script = shutil.copy(CLASSIFIER, alone)
+    data = ROOT / "data" / "mnist.npz"
+    result = run(script, "--training-iters", 1280, "--data", data, cwd=elsewhere)
+    assert result.status == 0, result.stderr
+    assert only_run(alone / "logs") and not list(elsewhere.iterdir())
+
+
+def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, monkeypatch):
+    """No network here: what Keras would return is put in its place."""
+    import tensorflow.compat.v1 as tf
+
+    images, labels = np.full((5100, 28, 28), 51, np.uint8), np.full(5100, 7, np.uint8)
+    load_data = lambda: ((images, labels), (images[:10], labels[:10]))  # noqa: E731
+    monkeypatch.setattr(tf.keras.datasets.mnist, "load_data", load_data)
+    net = load(shutil.copy(CLASSIFIER, tmp_path), "--training-iters", 0)
+    assert net.x_test.shape == (10, 28, 28) and np.allclose(net.x_test, 0.2)
+
+
+def test_a_checkpoint_of_another_network(trained, tmp_path):
+    for options in (
+        ("--restore", tmp_path / "none"),
+        ("--restore", trained.dir / "model.ckpt", "--cell", "rnn"),
+        ("--restore", trained.dir / "model.ckpt", "--n-hidden", 64),
+    ):
+        result = run(CLASSIFIER, *options, "--logdir", tmp_path / "logs")
+        told_in_one_line(result, "--restore", str(options[1]))
+    assert not (tmp_path / "logs").exists()
+
+
+# ---- Ctrl-C --------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_in_training_keeps_what_there_is(tmp_path):
+    process = start(CLASSIFIER, "--logdir", tmp_path)
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    result = finish(process)
+    assert result.status == 130
+    assert "Traceback" not in result.stderr
+    assert "Optimization stopped" in result.stdout
+    assert "Testing Accuracy (all 10000 images)" in result.stdout
+    printed = [line for line in [*lines, *result.stdout.splitlines()] if line.startswith("Iter")]
+    run_dir = only_run(tmp_path)
+    assert len(events(run_dir / "train").Scalars("loss")) == len(printed) < 78
+    assert (run_dir / "mistakes.png").exists()
+
+    again = run(
+        CLASSIFIER, "--restore", run_dir / "model.ckpt", "--training-iters", 0, "--logdir", tmp_path
+    )
+    assert again.stdout.splitlines()[1:3] == result.stdout.splitlines()[-4:-2]
+
+
+def test_ctrl_c_before_training_ends_at_once(tmp_path):
+    process = start(CLASSIFIER, "--logdir", tmp_path)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)  # by now TensorFlow is being imported
+    process.send_signal(signal.SIGINT)
+    result = finish(process)
+    assert result.status == 130
+    assert "Traceback" not in result.stderr and not list(tmp_path.iterdir())
