@@ -67,15 +67,12 @@ tf.set_random_seed(args.seed)
 np.random.seed(args.seed)
 
 
-def fail(sentence):
-    sys.exit(f"{parser.prog}: error: {sentence}")
-
-
 def one_line(kind, error, traceback):
-    """Tell what a user can mend (a full disk, a folder not writable) in one line, no traceback."""
-    if issubclass(kind, (OSError, tf.errors.OpError)):
-        fail(str(error).split("\n\t [[")[0].splitlines()[-1])  # TensorFlow goes on about its ops
-    sys.__excepthook__(kind, error, traceback)
+    """Tell what a user can mend (a full disk, a missing file) in one line, without a traceback."""
+    if not issubclass(kind, (OSError, tf.errors.OpError)):
+        return sys.__excepthook__(kind, error, traceback)
+    message = str(error).split("\n\t [[")[0].splitlines()[-1]  # TensorFlow tells of its ops too
+    sys.exit(f"{parser.prog}: error: {message}")
 
 
 sys.excepthook = one_line
@@ -116,7 +113,7 @@ try:
     x_train, y_train = prepare(x_train, y_train)
     x_test, y_test = prepare(x_test, y_test)
 except Exception as error:
-    fail(f"no MNIST in {args.data} ({error}): name the file with --data")
+    raise OSError(f"no MNIST in {args.data} ({error}): name the file with --data") from None
 train_batches = batches(x_train[5000:], y_train[5000:])
 validation_x, validation_y = x_train[:1000], y_train[:1000]  # of the 5,000: all would take longer
 
@@ -184,7 +181,7 @@ with tf.Session() as sess:
         try:
             saver.restore(sess, args.restore)
         except (ValueError, tf.errors.OpError):
-            fail(f"--restore {args.restore}: no checkpoint of such a network (a run's model.ckpt)")
+            raise OSError(f"no checkpoint of such a network: --restore {args.restore}") from None
         sess.run(global_step.initializer)
 
     while True:

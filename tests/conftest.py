@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # as in the scripts, for the tests that import TensorFlow
+os.environ["MPLBACKEND"] = "agg"  # no window, unless a test asks for one
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
+REGRESSION = ROOT / "sin_cos_regression.py"
 
 
 def start(script, *options, **keywords):
