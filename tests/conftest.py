@@ -20,9 +20,9 @@ CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
 REGRESSION = ROOT / "sin_cos_regression.py"
 
 
-def start(script, *options, **keywords):
+def start(script, *options, python=sys.executable, **keywords):
     """Start a script in the background, its stdout and stderr kept apart, as text."""
-    command = [sys.executable, str(script), *map(str, options)]
+    command = [str(python), str(script), *map(str, options)]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **pipes, **keywords)
 
@@ -64,24 +64,22 @@ def events(folder):
     return EventAccumulator(str(folder), size_guidance=everything).Reload()
 
 
-@pytest.fixture
-def load(monkeypatch, tmp_path):
-    """Run a script inside the test and return its names: x, pred, cost, batches, ..."""
+@pytest.fixture(scope="session")
+def load(tmp_path_factory):
+    """Run a script inside the test and return its names: graph, x, pred, cost, batches, ..."""
     import tensorflow.compat.v1 as tf
 
-    handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-
     def load(script, *options):
-        command = [str(script), "--logdir", str(tmp_path / "loaded"), *map(str, options)]
-        monkeypatch.setattr(sys, "argv", command)
-        graph = tf.Graph()
-        with graph.as_default():
+        logdir = tmp_path_factory.mktemp("loaded")
+        handler = signal.getsignal(signal.SIGINT)
+        with pytest.MonkeyPatch.context() as patch, tf.Graph().as_default() as graph:
+            patch.setattr(sys, "argv", [str(script), "--logdir", str(logdir), *map(str, options)])
+            patch.setattr(sys, "excepthook", sys.excepthook)  # put back afterwards
             names = runpy.run_path(str(script), run_name="__main__")
+        signal.signal(signal.SIGINT, handler)
         return SimpleNamespace(graph=graph, **names)
 
-    yield load
-    signal.signal(signal.SIGINT, handler)
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from conftest import CLASSIFIER
 
+pytestmark = pytest.mark.quick
+
 # SHA-256 of the four files that LeCun, Cortes and Burges published, unpacked
 DIGESTS = {
     "x_train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -24,7 +26,7 @@ def test_the_arrays_are_the_published_files(mnist, name):
     assert hashlib.sha256(header + array.tobytes()).hexdigest() == DIGESTS[name]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def classifier(load):
     """The classifier's names, untrained; 5,500 images a batch: ten batches are an epoch."""
     return load(CLASSIFIER, "--training-iters", 0, "--batch-size", 5500)

@@ -32,13 +32,13 @@ def five_seeds(tmp_path_factory):
     return {name: np.array(cost) for name, cost in costs.items()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(load):
     """The regression's names after the article's 200 iterations, and a session with its weights."""
     import tensorflow.compat.v1 as tf
 
     net = load(REGRESSION)
-    with net.graph.as_default(), tf.Session() as sess:
+    with tf.Session(graph=net.graph) as sess:
         net.saver.restore(sess, os.path.join(net.run_dir, "model.ckpt"))
         net.sess = sess
         yield net
@@ -209,7 +209,7 @@ def screen():
     if not shutil.which("Xvfb"):
         pytest.skip("needs Xvfb (Debian: apt-get install xvfb)")
     read, write = os.pipe()
-    options = ["-screen", "0", "1280x900x24", "-displayfd", str(write)]
+    options = ["-noreset", "-screen", "0", "1280x900x24", "-displayfd", str(write)]
     server = subprocess.Popen(["Xvfb", *options], pass_fds=[write], stderr=subprocess.DEVNULL)
     os.close(write)
     with open(read) as pipe:
