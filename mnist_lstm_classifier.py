@@ -21,6 +21,7 @@ parser = argparse.ArgumentParser(
     description="Train an LSTM to read MNIST digits row by row, then test it.",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
+old = sys.version_info < (3, 8)  # a Python of TensorFlow 1.x, where XLA is no gain
 option = parser.add_argument
 option("--training-iters", type=int, default=100000, help="images to train on")
 option("--batch-size", type=int, default=128, help="images in a training step")
@@ -30,6 +31,7 @@ option("--n-hidden", type=int, default=128, help="size of the cell's output and 
 option("--display-step", type=int, default=10, help="steps from one printed line to the next")
 option("--rnn", choices=["dynamic", "static"], default="dynamic", help="dynamic_rnn or static_rnn")
 option("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
+option("--xla", choices=["on", "off"], default="off" if old else "on", help="compile the training")
 option("--seed", type=int, default=0, help="the same seed: the same weights and batches")
 option("--data", default=os.path.join(here, "data", "mnist.npz"), help="MNIST as an .npz file")
 option("--logdir", default=os.path.join(here, "logs"), help="where the run's folder is made")
@@ -80,22 +82,23 @@ sys.excepthook = one_line
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def prepare(images, labels):
-    """Scale pixels to [0, 1], (n, 28, 28) float32; make labels one-hot, (n, 10) float32."""
-    return images.astype(np.float32) / 255, np.eye(n_classes, dtype=np.float32)[labels]
+def scale(images):
+    """Pixels 0 to 255, uint8, become 0 to 1, float32."""
+    return images.astype(np.float32) / 255
 
 
 def batches(images, labels):
-    """Yield batches for ever. Each epoch has a new order and every image once.
+    """Yield batches for ever: images (batch, 28, 28) from 0 to 1, one-hot labels (batch, 10).
 
-    The batch that crosses the end of an epoch is filled from the next one.
+    Each epoch has a new order and every image once; the batch that crosses its end is filled from
+    the next one.
     """
     order = np.array([], int)
     while True:
         while len(order) < batch_size:
             order = np.append(order, np.random.permutation(len(images)))
         batch, order = order[:batch_size], order[batch_size:]
-        yield images[batch], labels[batch]
+        yield scale(images[batch]), labels[batch]
 
 
 try:
@@ -110,12 +113,16 @@ try:
     shapes = [array.shape for array in (x_train, y_train, x_test, y_test)]
     if shapes != [(n, n_step, n_input), (n,), (m, n_step, n_input), (m,)] or n <= 5000 or m == 0:
         raise ValueError(f"the arrays have the shapes {shapes}")
-    x_train, y_train = prepare(x_train, y_train)
-    x_test, y_test = prepare(x_test, y_test)
+    one_hot = np.eye(n_classes, dtype=np.float32)
+    y_train, y_test = one_hot[y_train], one_hot[y_test]
 except Exception as error:
     raise OSError(f"no MNIST in {args.data} ({error}): name the file with --data") from None
 train_batches = batches(x_train[5000:], y_train[5000:])
-validation_x, validation_y = x_train[:1000], y_train[:1000]  # of the 5,000: all would take longer
+x_validation, y_validation = (
+    scale(x_train[:1000]),
+    y_train[:1000],
+)  # not all 5,000: they take long
+x_test = scale(x_test)
 
 # ---- the network ---------------------------------------------------------------------------------
 
@@ -128,7 +135,10 @@ with tf.name_scope("output_layer") as output_layer:
 
 
 def RNN(x):
-    """Return the logits (batch, n_classes) of images x (batch, n_step, n_input)."""
+    """Return the logits (batch, n_classes) of images x (batch, n_step, n_input).
+
+    Called again, it returns those of other images by the same weights.
+    """
     if args.cell == "lstm":
         cell, scope = tf.nn.rnn_cell.BasicLSTMCell(n_hidden), "LSTM"
     else:
@@ -140,7 +150,8 @@ def RNN(x):
         outputs, states = tf.nn.static_rnn(cell, x, dtype=tf.float32, scope=scope)
     else:  # one cell, and a loop in the graph
         # outputs: (batch, n_step, n_hidden)
-        outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, scope=scope)
+        with tf.variable_scope("", reuse=tf.AUTO_REUSE):
+            outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, scope=scope)
         outputs = tf.transpose(outputs, [1, 0, 2], name=f"{scope}/outputs")
 
     with tf.name_scope(output_layer):
@@ -157,7 +168,24 @@ with tf.name_scope("train"):
     global_step = tf.Variable(0, trainable=False, name="global_step")
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, steps)
-    optimizer = tf.train.AdamOptimizer(lr).minimize(cost, global_step)
+    optimizer = tf.train.AdamOptimizer(lr)
+    if args.xla == "off" or args.rnn == "static":
+        batch_pred = pred
+        optimizer = optimizer.minimize(cost, global_step)
+    else:
+        # XLA makes one piece of machine code of a pass forwards and back; each half of the batch
+        # has its own, so that two cores work. The halves' gradients add up to the batch's.
+        def there_and_back(x, y):
+            pred = RNN(x)
+            losses = tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y)
+            return [pred, *tf.gradients(losses / batch_size, tf.trainable_variables())]
+
+        half = batch_size // 2
+        pred_1, *gradients_1 = tf.xla.experimental.compile(there_and_back, [x[:half], y[:half]])
+        pred_2, *gradients_2 = tf.xla.experimental.compile(there_and_back, [x[half:], y[half:]])
+        batch_pred = tf.concat([pred_1, pred_2], 0)
+        gradients = [g_1 + g_2 for g_1, g_2 in zip(gradients_1, gradients_2)]
+        optimizer = optimizer.apply_gradients(zip(gradients, tf.trainable_variables()), global_step)
 
 with tf.name_scope("test"):
     answer = tf.argmax(pred, 1)
@@ -199,16 +227,17 @@ with tf.Session() as sess:
     signal.signal(signal.SIGINT, lambda *_: stopped.append(True))  # Ctrl-C: finish this step
     for step in tqdm(range(1, steps + 1), unit="step", file=sys.stdout, disable=None):
         batch_x, batch_y = next(train_batches)
-        _, acc, loss, s = sess.run(
-            [optimizer, accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y}
-        )
+        _, logits = sess.run([optimizer, batch_pred], feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
+            # fed with the step's own logits: no second forward pass
+            feed_dict = {pred: logits, y: batch_y}
+            acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict=feed_dict)
             train_writer.add_summary(s, step)
             line = f"Iter {step * batch_size}, Minibatch Loss= {loss:.6f}, "
             tqdm.write(line + f"Training Accuracy= {acc:.5f}")
         if step % 100 == 0:
             train_writer.add_summary(sess.run(histograms), step)
-            s = sess.run(summaries, feed_dict={x: validation_x, y: validation_y})
+            s = sess.run(summaries, feed_dict={x: x_validation, y: y_validation})
             validation_writer.add_summary(s, step)
         if stopped:
             break
@@ -226,14 +255,16 @@ with tf.Session() as sess:
     wrong = np.flatnonzero(read != truth)
     print(f"Testing Accuracy (all {m} images): {1 - len(wrong) / m:.6f}")
 
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    figure = Figure(figsize=(8, 6))
     figure.suptitle(f"{len(wrong)} of {m} test digits are misread: the first of them")
-    panels = figure.subplots(5, 8).ravel()
-    for panel in panels:
-        panel.axis("off")
-    for panel, i in zip(panels, wrong):
-        panel.imshow(x_test[i], cmap="gray_r")
-        panel.set_title(f"{truth[i]} read as {read[i]}", fontsize=9)
+    axes = figure.add_axes([0, 0, 1, 0.93])
+    axes.axis("off")
+    page = np.zeros((5 * 40, 8 * 40))  # five rows of eight digits
+    for place, i in enumerate(wrong[:40]):
+        top, left = place // 8 * 40 + 10, place % 8 * 40 + 6
+        page[top : top + 28, left : left + 28] = x_test[i]
+        axes.text(left + 14, top - 2, f"{truth[i]} read as {read[i]}", ha="center", fontsize=9)
+    axes.imshow(page, cmap="gray_r", vmin=0, vmax=1)
     figure.savefig(os.path.join(run_dir, "mistakes.png"))
     picture = tf.image.decode_png(tf.io.read_file(os.path.join(run_dir, "mistakes.png")))
     train_writer.add_summary(sess.run(tf.summary.image("mistakes", [picture], 1)), steps)

@@ -60,6 +60,28 @@ def test_dynamic_and_static_rnn_give_the_same_numbers_from_the_same_weights(load
         np.testing.assert_allclose(dynamic, static, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch_size", [128, 33, 1])
+def test_compiled_or_not_a_step_is_the_same(load, batch_size):
+    """XLA, each half of the batch by itself, and the plain graph: the same new weights."""
+    import tensorflow.compat.v1 as tf
+
+    found = []
+    for xla in ("on", "off"):
+        net = load(CLASSIFIER, "--training-iters", 0, "--batch-size", batch_size, "--xla", xla)
+        compiled = any("_xla_compile_id" in op.node_def.attr for op in net.graph.get_operations())
+        assert compiled == (xla == "on")
+        with tf.Session(graph=net.graph) as sess:
+            net.saver.restore(sess, os.path.join(net.run_dir, "model.ckpt"))
+            images, labels = next(net.train_batches)
+            feed = {net.x: images, net.y: labels}
+            logits = sess.run([net.optimizer, net.batch_pred], feed)[1]
+            weights = sess.run(net.graph.get_collection("trainable_variables"))
+            loss = sess.run(net.cost, {net.pred: logits, net.y: labels})
+        found.append([logits, loss, *weights])
+    for on, off in zip(*found):
+        np.testing.assert_allclose(on, off, atol=2e-5)
+
+
 def test_cosine_decay_takes_the_learning_rate_to_zero(load):
     import tensorflow.compat.v1 as tf
 

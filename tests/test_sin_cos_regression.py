@@ -17,16 +17,14 @@ BOTH = COST + r"  feedforward:  (\d\.\d+)"
 STEP = 1 / (10 * np.pi)  # from one x to the next
 
 
-@pytest.fixture(scope="session")
-def five_seeds(tmp_path_factory):
+@pytest.fixture(scope="module")
+def five_seeds(load):
     """`--network both` with seeds 0 to 4: the costs, (seeds, iterations), of each network."""
     costs = {"lstm": [], "feedforward": []}
     for seed in range(5):
-        logdir = tmp_path_factory.mktemp("seed")
-        result = run(REGRESSION, "--network", "both", "--seed", seed, "--logdir", logdir)
-        assert result.status == 0, result.stderr
+        net = load(REGRESSION, "--network", "both", "--seed", seed)
         for name in costs:
-            curve = events(only_run(logdir) / name).Scalars("cost")
+            curve = events(f"{net.run_dir}/{name}").Scalars("cost")
             assert [point.step for point in curve] == list(range(200))
             costs[name].append([point.value for point in curve])
     return {name: np.array(cost) for name, cost in costs.items()}
@@ -186,11 +184,11 @@ def test_restored_weights_go_on_from_where_they_were(both, tmp_path):
     assert only_tested.status == 0 and "2000 steps more" in only_tested.stdout
 
 
-def test_the_same_seed_gives_the_same_run(tmp_path):
-    options = ("--iterations", 21, "--logdir", tmp_path)
-    once, again, other = (run(REGRESSION, *options, "--seed", seed) for seed in (3, 3, 4))
-    assert once.stdout.splitlines()[1:3] == again.stdout.splitlines()[1:3]
-    assert once.stdout.splitlines()[1:3] != other.stdout.splitlines()[1:3]
+def test_the_same_seed_gives_the_same_run(load):
+    once, again, other = (
+        load(REGRESSION, "--iterations", 21, "--seed", seed).costs["lstm"] for seed in (3, 3, 4)
+    )
+    assert once == again != other
 
 
 # ---- the window ----------------------------------------------------------------------------------
