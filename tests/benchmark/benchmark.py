@@ -82,26 +82,20 @@ def measure(command, environment):
     return wall, used.ru_utime + used.ru_stime, memory, milliseconds, accuracy
 
 
-def cpu():
-    """The processor's name, as well as this system tells it."""
-    found = (
-        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        if (platform.system() == "Linux")
-        else None
-    )
-    return found[1] if found else platform.processor() or platform.machine()
-
-
 runs = {name: [] for name, (there, _, _) in contenders.items() if there}
 with tempfile.TemporaryDirectory() as logdir:
     for seed in range(args.rounds):
         for name in runs:
             _, command, environment = contenders[name]
             options = ["--logdir", logdir] if CLASSIFIER[0] in command else []
-            runs[name].append(measure([*command, seed, *options], environment))
-            print(f"round {seed + 1}: {name}: {runs[name][-1][0]:.1f} s", file=sys.stderr)
+            wall, *_, accuracy = run = measure([*command, seed, *options], environment)
+            print(f"seed {seed}: {name}: {wall:.1f} s, {accuracy:.4f}", file=sys.stderr)
+            runs[name].append(run)
 
-print(f"{datetime.date.today()}, {cpu()}, {os.cpu_count()} cores, {platform.system()},")
+cpuinfo = Path("/proc/cpuinfo")  # where there is none, platform knows the processor's name
+model = re.search(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
+model = model[1] if model else platform.processor() or platform.machine()
+print(f"{datetime.date.today()}, {model}, {os.cpu_count()} cores, {platform.system()},")
 print(f"Python {platform.python_version()}; {STEPS} steps of 128 images; medians of {args.rounds}")
 print()
 print("| | wall s | ratio | CPU s | peak MB | ms a step | test accuracy |")
