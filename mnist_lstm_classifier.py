@@ -118,10 +118,7 @@ try:
 except Exception as error:
     raise OSError(f"no MNIST in {args.data} ({error}): name the file with --data") from None
 train_batches = batches(x_train[5000:], y_train[5000:])
-x_validation, y_validation = (
-    scale(x_train[:1000]),
-    y_train[:1000],
-)  # not all 5,000: they take long
+x_validation, y_validation = scale(x_train[:1000]), y_train[:1000]  # all 5,000 take long
 x_test = scale(x_test)
 
 # ---- the network ---------------------------------------------------------------------------------

@@ -204,8 +204,8 @@ with tf.Session() as sess:
     figure.canvas.mpl_connect("close_event", lambda _: stopped.append(True))
     if not window:
         print(f"No window here: the picture will be {os.path.join(run_dir, 'fit.png')}")
-    movie = PillowWriter(fps=10)
-    if save.endswith(".gif"):
+    movie = PillowWriter(fps=10) if save.endswith(".gif") else None
+    if movie:
         movie.setup(figure, save, dpi=60)
 
     shown = np.empty((0, 3 + len(pred)))
@@ -232,7 +232,7 @@ with tf.Session() as sess:
             fits[name].set_data(shown[:, 0], shown[:, column])
             walks[name].set_data(shown[:, 1], shown[:, column])
         course.set(xlim=(x[0, 0] - 10, x[0, -1]), title=f"after {i + 1} iterations")
-        if save.endswith(".gif"):
+        if movie:
             movie.grab_frame()
         if window:
             plt.pause(max(args.pause, 0.001))
@@ -248,7 +248,7 @@ with tf.Session() as sess:
 
     fit = os.path.join(run_dir, "fit.png")
     figure.savefig(fit)
-    if save.endswith(".gif"):
+    if movie:
         movie.finish()
     elif save:
         figure.savefig(save)
