@@ -2,10 +2,6 @@
 
 One sin x belongs to two cos x, of opposite sign. An ordinary network sees one sin x and cannot tell
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
-
-    python sin_cos_regression.py                     watch the LSTM learn, in a window
-    python sin_cos_regression.py --network both      beside the ordinary network
-    tensorboard --logdir logs                        look at the cost
 """
 
 import argparse
@@ -16,23 +12,25 @@ import time
 import warnings
 
 # ---- settings: the article's, each an option -----------------------------------------------------
-
 here = os.path.dirname(os.path.abspath(__file__))
 parser = argparse.ArgumentParser(
     description="Train an LSTM to follow cos x from sin x, and watch it.",
+    epilog="example: python %(prog)s --network both --save fit.gif",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
-option = parser.add_argument
-option("--iterations", type=int, default=200, help="training steps, a batch and a frame each")
-option("--batch-size", type=int, default=50, help="sequences side by side in a batch")
-option("--time-steps", type=int, default=20, help="length of a sequence")
-option("--cell-size", type=int, default=16, help="size of the LSTM's output and state")
-option("--lr", type=float, default=0.006, help="learning rate of Adam")
+option = parser.add_argument_group("the article's settings").add_argument
+option("--iterations", type=int, default=200, metavar="N", help="training steps, a frame each")
+option("--batch-size", type=int, default=50, metavar="N", help="sequences side by side in a batch")
+option("--time-steps", type=int, default=20, metavar="N", help="length of a sequence")
+option("--cell-size", type=int, default=16, metavar="N", help="size of the LSTM's output and state")
+option("--lr", type=float, default=0.006, metavar="X", help="learning rate of Adam")
+option("--pause", type=float, default=0.1, metavar="S", help="seconds between the window's frames")
+option = parser.add_argument_group("to compare with").add_argument
 option("--network", choices=["lstm", "feedforward", "both"], default="lstm", help="which to train")
-option("--pause", type=float, default=0.1, help="seconds from frame to frame in the window")
+option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
+option = parser.add_argument_group("files").add_argument
 option("--save", metavar="FILE", help="the animation as .gif, or its last frame as .png")
-option("--seed", type=int, default=0, help="the same seed: the same weights")
-option("--logdir", default=os.path.join(here, "logs"), help="where the run's folder is made")
+option("--logdir", default=os.path.join(here, "logs"), metavar="DIR", help="for the run's folder")
 option("--restore", metavar="CKPT", help="start from these saved weights (a run's model.ckpt)")
 args = parser.parse_args()
 if not all(1 <= n <= 10000 for n in (args.batch_size, args.time_steps, args.cell_size)):
@@ -53,11 +51,9 @@ INPUT_SIZE, OUTPUT_SIZE, CELL_SIZE = 1, 1, args.cell_size
 LR = args.lr
 
 # ---- TensorFlow 1.x, as TensorFlow 2 still has it ------------------------------------------------
-
 signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C: there is nothing to keep yet
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # 1, and every start announces it
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 
 import matplotlib.pyplot as plt
@@ -100,7 +96,6 @@ def get_batch():
 
 
 # ---- the networks --------------------------------------------------------------------------------
-
 with tf.name_scope("input"):
     # None: a sequence may have any length (无限向右扩展)
     X = tf.placeholder(tf.float32, [None, None, INPUT_SIZE], name="X")
@@ -146,7 +141,6 @@ with tf.name_scope("train"):
 settings = tf.summary.text("settings", tf.constant([[k, str(v)] for k, v in vars(args).items()]))
 
 # ---- the picture: the course of cos x, and the plane of sin x and cos x --------------------------
-
 try:
     figure, (course, plane) = plt.subplots(1, 2, figsize=(10, 4))
 except ImportError:  # a kind of window was asked for (MPLBACKEND) that cannot be had here
@@ -177,7 +171,6 @@ def tell(what, costs):
 
 
 # ---- training ------------------------------------------------------------------------------------
-
 with tf.Session() as sess:
     saver = tf.train.Saver(name="train/save")
     sess.run(tf.global_variables_initializer())

@@ -66,7 +66,7 @@ def events(folder):
 
 @pytest.fixture(scope="session")
 def load(tmp_path_factory):
-    """Run a script inside the test and return its names: graph, x, pred, cost, batches, ..."""
+    """Run a script inside the test and return its names: graph, x, pred, cost, ..."""
     import tensorflow.compat.v1 as tf
 
     def load(script, *options):

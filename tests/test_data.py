@@ -26,55 +26,81 @@ def test_the_arrays_are_the_published_files(mnist, name):
     assert hashlib.sha256(header + array.tobytes()).hexdigest() == DIGESTS[name]
 
 
+def fed(load, *options):
+    """Run the classifier; return its names and the batches that its training steps were fed."""
+    import tensorflow.compat.v1 as tf
+
+    batches, run = [], tf.Session.run
+
+    def record(sess, fetches, feed_dict=None):
+        if isinstance(fetches, list) and isinstance(fetches[0], tf.Operation):
+            images, labels = feed_dict.values()
+            batches.append((images, labels))
+            return None, np.zeros(labels.shape)  # a step without training
+        return run(sess, fetches, feed_dict)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.Session, "run", record)
+        return load(CLASSIFIER, *options), batches
+
+
 @pytest.fixture(scope="module")
-def classifier(load):
-    """The classifier's names, untrained; 5,500 images a batch: ten batches are an epoch."""
-    return load(CLASSIFIER, "--training-iters", 0, "--batch-size", 5500)
+def epoch(load):
+    """The classifier's names, and an epoch: ten batches of 5,500 images."""
+    return fed(load, "--training-iters", 55000, "--batch-size", 5500)
 
 
 def digests(images):
     return sorted(hashlib.md5(image.tobytes()).digest() for image in images)
 
 
-def test_training_validation_and_test_images_are_kept_apart(classifier, mnist):
+def test_training_validation_and_test_images_are_kept_apart(epoch, mnist):
     """The first 5,000 training images validate; an epoch is the other 55,000, each once."""
-    epoch = np.concatenate([next(classifier.train_batches)[0] for _ in range(10)])
+    classifier, batches = epoch
     scaled = mnist.x_train.astype(np.float32) / 255
-    assert digests(epoch) == digests(scaled[5000:])
+    assert digests(np.concatenate([images for images, _ in batches])) == digests(scaled[5000:])
     np.testing.assert_array_equal(classifier.x_validation, scaled[:1000])
     np.testing.assert_array_equal(classifier.x_test, mnist.x_test.astype(np.float32) / 255)
 
 
-def test_each_image_keeps_its_label(classifier, mnist):
+def test_each_image_keeps_its_label(epoch, mnist):
+    classifier, batches = epoch
     label_of = dict(zip(map(bytes, mnist.x_train), mnist.y_train))
-    images, labels = next(classifier.train_batches)
-    pixels = np.rint(images * 255).astype(np.uint8)
-    assert [label_of[bytes(image)] for image in pixels] == labels.argmax(1).tolist()
+    for images, labels in batches:
+        pixels = np.rint(images * 255).astype(np.uint8)
+        assert [label_of[bytes(image)] for image in pixels] == labels.argmax(1).tolist()
     assert classifier.y_test.argmax(1).tolist() == mnist.y_test.tolist()
 
 
-def test_pixels_lie_between_0_and_1_and_labels_are_one_hot(classifier):
-    images, labels = next(classifier.train_batches)
+def test_pixels_lie_between_0_and_1_and_labels_are_one_hot(epoch):
+    images, labels = epoch[1][0]
     assert images.shape == (5500, 28, 28) and images.dtype == np.float32
     assert images.min() == 0 and images.max() == 1
     assert labels.shape == (5500, 10) and set(labels.ravel()) == {0, 1}
     assert (labels.sum(1) == 1).all()
 
 
-def test_no_image_comes_twice_in_an_epoch_and_a_batch_may_cross_its_end(load):
+def numbered(load, tmp_path, count, *options):
+    """Run the classifier on `count` training images; return each batch as the images' numbers."""
+    images = np.zeros((5000 + count, 28, 28), np.uint8)
+    images[5000:] = np.arange(count).reshape(-1, 1, 1)  # an image's pixels are its number
+    labels = np.zeros(len(images), np.uint8)
+    few = {"x_test": images[:9], "y_test": labels[:9]}
+    np.savez(tmp_path / "numbered.npz", x_train=images, y_train=labels, **few)
+    _, batches = fed(load, "--data", tmp_path / "numbered.npz", *options)
+    return [np.rint(images[:, 0, 0] * 255).astype(int) for images, _ in batches]
+
+
+def test_no_image_comes_twice_in_an_epoch_and_a_batch_may_cross_its_end(load, tmp_path):
     """250 images, 100 a batch: the third batch has the last 50 of one epoch and 50 of the next."""
-    batches = load(CLASSIFIER, "--training-iters", 0, "--batch-size", 100).batches
-    numbers = np.arange(250)
-    stream = batches(numbers, numbers)
-    drawn = np.concatenate([next(stream)[1] for _ in range(5)])
+    options = ("--batch-size", 100, "--training-iters", 500)
+    drawn = np.concatenate(numbered(load, tmp_path, 250, *options))
     first, second = drawn[:250], drawn[250:]
     assert sorted(first) == sorted(second) == list(range(250))
     assert list(first) != list(second), "each epoch is shuffled anew"
     assert list(first) != list(range(250))
 
 
-def test_a_batch_may_be_larger_than_an_epoch(load):
-    batches = load(CLASSIFIER, "--training-iters", 0, "--batch-size", 100).batches
-    images, labels = next(batches(np.arange(30), np.arange(30)))
-    assert sorted(np.bincount(labels)) == [3] * 20 + [4] * 10, "three epochs and a third"
-    np.testing.assert_array_equal(np.rint(images * 255), labels)
+def test_a_batch_may_be_larger_than_an_epoch(load, tmp_path):
+    (batch,) = numbered(load, tmp_path, 30, "--batch-size", 100, "--training-iters", 100)
+    assert sorted(np.bincount(batch)) == [3] * 20 + [4] * 10, "three epochs and a third"

@@ -77,7 +77,7 @@ def trained(net):
 
 
 def test_every_output_of_the_classifier(classifier):
-    images, labels = next(classifier.train_batches)
+    images, labels = classifier.x_test[:128], classifier.y_test[:128]
     feed = {classifier.x: images, classifier.y: labels}
     logits, outputs, _ = classify(images, classifier.weights)
     found = classifier.sess.run(
@@ -91,8 +91,7 @@ def test_every_output_of_the_classifier(classifier):
 
 def test_every_state_of_the_classifier(classifier):
     """dynamic_rnn tells only the last c_t: so each image is read to row 1, to row 2, ... to 28."""
-    images, _ = next(classifier.train_batches)
-    images = images[:20]
+    images = classifier.x_test[:20]
     _, outputs, memories = classify(images, classifier.weights)
     with classifier.graph.as_default(), tf.variable_scope("", reuse=True):
         cell = tf.nn.rnn_cell.BasicLSTMCell(classifier.n_hidden)
@@ -128,7 +127,7 @@ def test_every_output_and_state_of_the_regression(regression):
 
 def test_without_the_forget_bias_the_numbers_differ(classifier):
     """The one thing that BasicLSTMCell does and the article does not say."""
-    images, _ = next(classifier.train_batches)
+    images = classifier.x_test[:128]
     found = classifier.sess.run("LSTM/outputs:0", {classifier.x: images})
     _, outputs, _ = classify(images, classifier.weights, forget_bias=0.0)
     assert np.abs(found - outputs).max() > 0.1
@@ -161,6 +160,24 @@ def test_the_gates_of_the_real_cell_do_what_the_article_says(i, f, then):
         found = sess.run(new.c)
     g = np.tanh(np.hstack([x, s]) @ kernel[:, 4:8])  # the candidate (候选隐藏状态)
     np.testing.assert_allclose(found, then(c, g), atol=1e-5)
+
+
+def test_the_gates_in_tensorboard_are_the_cells_own(classifier):
+    """The script recomputes them: with them the equations lead to the cell's own s_t and c_t."""
+    images = classifier.x_test[:20]
+    rows = images.transpose(1, 0, 2)
+    _, s, c = classify(images, classifier.weights)
+    gates = [classifier.inside[f"gates/{gate}"] for gate in "ifo"]
+    i, f, o = classifier.sess.run(gates, {classifier.x: images})
+    kernel, bias = classifier.weights[:2]
+    before = np.zeros_like(s[:1])  # no memory before the first row
+    s_before, c_before = np.concatenate([before, s[:-1]]), np.concatenate([before, c[:-1]])
+    n = s.shape[2]
+    g = np.tanh(np.concatenate([rows, s_before], 2) @ kernel[:, n : 2 * n] + bias[n : 2 * n])
+    np.testing.assert_allclose(c_before * f + g * i, c, atol=1e-5)
+    np.testing.assert_allclose(np.tanh(c) * o, s, atol=1e-5)
+    for gate in (i, f, o):
+        assert 0 <= gate.min() < gate.max() <= 1
 
 
 # ---- the gradient --------------------------------------------------------------------------------
@@ -202,7 +219,7 @@ def check_the_gradient(net, network_cost, feed, cost):
 
 
 def test_the_classifiers_gradient_in_each_gate(classifier):
-    images, labels = next(classifier.train_batches)
+    images, labels = classifier.x_test[:128], classifier.y_test[:128]
     feed = {classifier.x: images, classifier.y: labels}
 
     def cost(kernel):
