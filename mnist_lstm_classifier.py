@@ -230,9 +230,8 @@ with tf.Session() as sess:
         axes = mistakes.add_subplot(3, 1, place // 6 + 1, yticks=[])
         axes.imshow(np.hstack(x_test[some]), cmap="gray_r")
         axes.set_xticks(range(14, 28 * len(some), 28), [titles[i] for i in some])
-    rows.suptitle(
-        "The last step is the most reliable (left: the probability of 0 to 9, row by row)"
-    )
+
+    rows.suptitle("The last step is the most reliable (left: how probable 0 to 9 are, row by row)")
     for place, i in enumerate([*np.flatnonzero(right[-1])[:3], *wrong[:3]]):
         axes = rows.add_axes([0.05 + place // 3 * 0.31, 0.68 - place % 3 * 0.3, 0.25, 0.2])
         both = np.hstack([x_test[i], beliefs[:, i].repeat(4, 1)])
@@ -240,6 +239,7 @@ with tf.Session() as sess:
         axes.set(title=titles[i], ylabel="row", xticks=range(30, 68, 4), xticklabels=range(10))
     axes = rows.add_axes([0.7, 0.11, 0.28, 0.77], xlabel="rows read", ylabel="test accuracy")
     axes.plot(range(1, 29), right.mean(1), "k.-")
+
     ways.suptitle(f"Way back to row 10: {reach[0][9]:.2g} at first, {reach[step][9]:.2g} at last")
     axes = ways.add_subplot(xlabel="row", ylabel="gradient, row 28 being 1", yscale="log")
     for at, line in zip(sorted({0, 100, 400, step} & reach.keys()), ("k:", "k-.", "k--", "k-")):

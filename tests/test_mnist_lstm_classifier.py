@@ -241,7 +241,7 @@ def test_the_answer_after_the_last_row_is_the_networks(inside):
 
 
 def test_the_lstm_opens_the_way_back_and_the_plain_rnn_stays_narrow(load):
-    """梯度消失: at first the LSTM's gradient fades too, and faster; but it learns to let it pass."""
+    """梯度消失: at first the LSTM's gradient fades, too, even faster; but it learns."""
     lstm, rnn = (
         load(CLASSIFIER, "--training-iters", 12800, "--cell", cell).reach
         for cell in ("lstm", "rnn")
