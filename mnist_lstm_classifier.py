@@ -5,6 +5,7 @@ of a time step, and the output of the last step says which digit it is.
 """
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -49,12 +50,14 @@ signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C: there is nothi
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
+gc.disable()  # garbage is not looked for: TensorFlow makes half a million objects that all stay
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+gc.freeze()  # nor at the exit, which would take a second
 sys.stdout.reconfigure(line_buffering=True)  # a line at a time, also into a pipe
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
@@ -83,8 +86,7 @@ try:
     shapes = [array.shape for array in (x_train, y_train, x_test, y_test)]
     if shapes != [(n, n_step, n_input), (n,), (m, n_step, n_input), (m,)] or n <= 5000 or m == 0:
         raise ValueError(f"the arrays have the shapes {shapes}")
-    one_hot = np.eye(n_classes, dtype=np.float32)
-    y_train, y_test = one_hot[y_train], one_hot[y_test]
+    y_train, y_test = (np.eye(n_classes, dtype=np.float32)[y] for y in (y_train, y_test))  # one-hot
 except Exception as error:
     raise OSError(f"no MNIST in {args.data} ({error}): name the file with --data") from None
 x_validation, y_validation = np.divide(x_train[:1000], 255, dtype=np.float32), y_train[:1000]
@@ -240,17 +242,15 @@ with tf.Session() as sess:
     axes = rows.add_axes([0.7, 0.11, 0.28, 0.77], xlabel="rows read", ylabel="test accuracy")
     axes.plot(range(1, 29), right.mean(1), "k.-")
 
-    ways.suptitle(f"Way back to row 10: {reach[0][9]:.2g} at first, {reach[step][9]:.2g} at last")
-    axes = ways.add_subplot(xlabel="row", ylabel="gradient, row 28 being 1", yscale="log")
+    ways.suptitle(f"Gradient at row 10: untrained {reach[0][9]:.2g}, trained {reach[step][9]:.2g}")
+    axes = ways.add_subplot(xlabel="row", ylabel=f"{args.cell}: gradient, row 28: 1", yscale="log")
     for at, line in zip(sorted({0, 100, 400, step} & reach.keys()), ("k:", "k-.", "k--", "k-")):
         axes.plot(range(1, 29), reach[at], line, label=f"after {at} steps")
     axes.legend()
     for name, figure in ("mistakes", mistakes), ("rows", rows), ("gradient", ways):
         figure.savefig(os.path.join(run_dir, f"{name}.png"))
-        png = tf.gfile.GFile(os.path.join(run_dir, f"{name}.png"), "rb").read()
-        image = tf.Summary.Image(width=800, height=400, encoded_image_string=png)
-        picture = tf.Summary.Value(tag=f"{name}/image", image=image)
-        train_writer.add_summary(tf.Summary(value=[picture]), step)
+        picture = tf.image.decode_png(tf.io.read_file(os.path.join(run_dir, f"{name}.png")))
+        train_writer.add_summary(sess.run(tf.summary.image(name, [picture], 1)), step)
     train_writer.close()
     validation_writer.close()
 

@@ -5,6 +5,7 @@ which; an LSTM has seen the ones before and knows whether the sine is rising or 
 """
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -46,15 +47,15 @@ if save.endswith(".gif") and not args.iterations:
     parser.error("--save takes a .gif of one iteration at least")
 
 BATCH_START = 0
-TIME_STEPS, BATCH_SIZE = args.time_steps, args.batch_size
+TIME_STEPS, BATCH_SIZE, LR = args.time_steps, args.batch_size, args.lr
 INPUT_SIZE, OUTPUT_SIZE, CELL_SIZE = 1, 1, args.cell_size
-LR = args.lr
 
 # ---- TensorFlow 1.x, as TensorFlow 2 still has it ------------------------------------------------
 signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C: there is nothing to keep yet
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
+gc.disable()  # garbage is not looked for: TensorFlow makes half a million objects that all stay
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -62,6 +63,7 @@ import tensorflow.compat.v1 as tf
 from matplotlib.animation import PillowWriter
 from tqdm import tqdm
 
+gc.freeze()  # nor at the exit, which would take a second
 sys.stdout.reconfigure(line_buffering=True)  # a line at a time, also into a pipe
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
@@ -202,8 +204,7 @@ with tf.Session() as sess:
         movie.setup(figure, save, dpi=60)
 
     shown = np.empty((0, 3 + len(pred)))
-    zero = np.zeros((BATCH_SIZE, CELL_SIZE))
-    state = (zero, zero) if "lstm" in pred else ()  # no memory before the first step
+    state = tuple(np.zeros((2, BATCH_SIZE, CELL_SIZE))) if "lstm" in pred else ()  # no memory yet
     for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
         sinx, cosx, x = get_batch()
         _, costs, outputs, state = sess.run(

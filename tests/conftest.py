@@ -1,5 +1,6 @@
 """What the tests share: run a script as a user does, read what it left behind."""
 
+import io
 import os
 import re
 import runpy
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # as in the scripts, for the tests that import TensorFlow
 os.environ["MPLBACKEND"] = "agg"  # no window, unless a test asks for one
@@ -62,6 +64,11 @@ def events(folder):
 
     everything = {"scalars": 0, "images": 0, "tensors": 0, "histograms": 0, "graph": 0}
     return EventAccumulator(str(folder), size_guidance=everything).Reload()
+
+
+def pixels(png):
+    """The pixels of a PNG, given as bytes: (height, width, 4)."""
+    return np.array(Image.open(io.BytesIO(png)))
 
 
 @pytest.fixture(scope="session")

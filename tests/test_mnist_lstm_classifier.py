@@ -15,8 +15,17 @@ import urllib.request
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, ROOT, events, finish, only_run, run, start, told_in_one_line
-from PIL import Image
+from conftest import (
+    CLASSIFIER,
+    ROOT,
+    events,
+    finish,
+    only_run,
+    pixels,
+    run,
+    start,
+    told_in_one_line,
+)
 
 ITER = r"Iter (\d+), Minibatch Loss= (\d+\.\d{6}), Training Accuracy= ([01]\.\d{5})"
 
@@ -162,13 +171,12 @@ def test_tensorboard_gets_the_histograms_and_the_settings(trained):
 
 @pytest.mark.parametrize(("name", "dark"), [("mistakes", 0.05), ("rows", 0.03), ("gradient", 0.01)])
 def test_each_picture_is_in_the_folder_and_in_tensorboard(trained, name, dark):
-    file = (trained.dir / f"{name}.png").read_bytes()
+    file = pixels((trained.dir / f"{name}.png").read_bytes())
     (picture,) = events(trained.dir / "train").Images(f"{name}/image")
-    assert picture.step == 781 and picture.encoded_image_string == file
-    assert (picture.width, picture.height) == (800, 400)
-    pixels = np.array(Image.open(trained.dir / f"{name}.png").convert("L"))
-    assert pixels.shape == (400, 800)
-    assert dark < (pixels < 128).mean() < 5 * dark, "black on white"
+    assert picture.step == 781 and (picture.width, picture.height) == (800, 400)
+    np.testing.assert_array_equal(pixels(picture.encoded_image_string), file)
+    assert file.shape == (400, 800, 4)
+    assert dark < (file[..., :3] < 128).mean() < 5 * dark, "black on white"
 
 
 def test_the_graphs_top_level_reads_like_the_network(trained):

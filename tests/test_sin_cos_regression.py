@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import REGRESSION, events, finish, only_run, run, start, told_in_one_line
+from conftest import REGRESSION, events, finish, only_run, pixels, run, start, told_in_one_line
 from PIL import Image, ImageGrab
 
 COST = r"cost:  (\d\.\d+(?:e-\d+)?)"
@@ -144,7 +144,9 @@ def test_tensorboard_gets_the_graph_the_settings_and_the_picture(both):
     cells = [cell.decode() for cell in settings.tensor_proto.string_val]
     assert dict(zip(cells[::2], cells[1::2]))["time_steps"] == "20"
     (picture,) = first.Images("fit/image")
-    assert (picture.width, picture.height) == (1000, 400)
+    file = pixels((both.dir / "fit.png").read_bytes())
+    np.testing.assert_array_equal(pixels(picture.encoded_image_string), file)
+    assert file.shape == (400, 1000, 4)
     top = {node.name.split("/")[0] for node in first.Graph().node}
     assert {"input", "LSTM", "output_layer", "feedforward", "cost", "train"} <= top
 
