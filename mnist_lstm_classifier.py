@@ -149,9 +149,9 @@ tf.summary.scalar("loss", cost)
 summaries = tf.summary.merge_all()
 
 # ---- what the article says of the inside ---------------------------------------------------------
-with tf.name_scope("rows"):  # the answer, were the output layer asked after each row
+with tf.name_scope("belief"):  # the answer, were the output layer asked after each row
     belief = tf.nn.softmax(tf.tensordot(outputs, w, 1) + b)  # (n_step, batch, n_classes)
-with tf.name_scope("gradient"):  # how much the cost depends on each row, row 28 being 1
+with tf.name_scope("reach"):  # how much the cost depends on each row, row 28 being 1
     gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # (n_step,)
     gradient, row_10 = gradient / gradient[-1], gradient[9] / gradient[-1]
 inside = {f"weights/{v.op.name}": v for v in tf.trainable_variables()}
@@ -243,9 +243,9 @@ with tf.Session() as sess:
     axes.plot(range(1, 29), right.mean(1), "k.-")
 
     ways.suptitle(f"Gradient at row 10: untrained {reach[0][9]:.2g}, trained {reach[step][9]:.2g}")
-    axes = ways.add_subplot(xlabel="row", ylabel=f"{args.cell}: gradient, row 28: 1", yscale="log")
+    axes = ways.add_subplot(xlabel="row", ylabel="gradient, row 28 being 1", yscale="log")
     for at, line in zip(sorted({0, 100, 400, step} & reach.keys()), ("k:", "k-.", "k--", "k-")):
-        axes.plot(range(1, 29), reach[at], line, label=f"after {at} steps")
+        axes.plot(range(1, 29), reach[at], line, label=f"{args.cell} after {at} steps")
     axes.legend()
     for name, figure in ("mistakes", mistakes), ("rows", rows), ("gradient", ways):
         figure.savefig(os.path.join(run_dir, f"{name}.png"))

@@ -185,7 +185,7 @@ def test_the_graphs_top_level_reads_like_the_network(trained):
     graph = tf.GraphDef.FromString(events(trained.dir / "train").Graph().SerializeToString())
     top = {node.name.split("/")[0] for node in graph.node}
     network = {"input", "LSTM", "output_layer", "cost", "train", "test"}
-    network |= {"rows", "gradient", "gates"}
+    network |= {"belief", "reach", "gates"}
     summaries = {"accuracy", "loss", "gradient_at_row_10", "Merge", "Merge_1", "weights"}
     assert network <= top <= network | summaries | {"settings", "Const", "init"}
 

@@ -1,0 +1,211 @@
+"""What the README says is so: commands run, links lead somewhere, figures were measured."""
+
+import re
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import numpy as np
+import pytest
+from conftest import CLASSIFIER, REGRESSION, ROOT, events, pixels, run
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "logs" / "reference"
+RESULTS = (ROOT / "tests" / "benchmark" / "results.md").read_text()
+PRINTED = "".join(path.read_text() for path in sorted(REFERENCE.glob("*/printed.txt")))
+FEW = {CLASSIFIER: ("--training-iters", 128), REGRESSION: ("--iterations", 2)}
+
+ROWS = [line.split("|")[1:-1] for line in README.splitlines() if line.startswith("| ")]
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = sorted({text.strip() for language, text in FENCED if not language})
+
+
+# ---- words ---------------------------------------------------------------------------------------
+
+
+def test_every_link_leads_to_a_file_or_a_heading():
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) > 20
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in anchors, link
+        else:
+            assert (ROOT / link).is_file(), link
+
+
+def test_every_name_of_the_reading_guide_is_in_a_script():
+    code = CLASSIFIER.read_text(encoding="utf-8") + REGRESSION.read_text(encoding="utf-8")
+    guide = [cells[1] for cells in ROWS if len(cells) == 3 and cells[0].startswith(" **")]
+    assert len(guide) == 2 * 9, "the article's headings, in both languages"
+    for name in re.findall(r"`([^`]+)`", "".join(guide)):
+        assert re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code), name
+
+
+def test_both_halves_say_the_same():
+    """The same commands, the same guide, the same differences, the same error texts."""
+    english, chinese = README.split("\n# RNN，")
+    tables = [
+        [re.findall(r"`[^`]+`", row.split("|")[2]) for row in half.splitlines() if "| **" in row]
+        for half in (english, chinese)
+    ]
+    assert tables[0] == tables[1] != []
+    for error in ("contrib'", "examples'", "Keras 3", "'placeholder'", "distribution found"):
+        assert re.search(rf"^### .*{error}", english, re.MULTILINE), "a heading"
+        assert error in chinese
+    assert len(README.splitlines()) <= 315
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+
+def test_what_the_scripts_print_is_what_the_reference_runs_printed():
+    shown = [line for language, text in FENCED if language == "text" for line in text.splitlines()]
+    assert len(shown) > 12
+    for line in shown:
+        assert line == "..." or line in PRINTED.splitlines(), line
+
+
+def test_every_figure_was_measured():
+    figures = re.findall(r"(?<![\d.])[01]\.\d{3,}(?![\d.])", README)
+    assert len(figures) > 20
+    for figure in figures:
+        assert figure in PRINTED + RESULTS + "the article's 0.992188", figure
+
+
+def test_the_benchmarks_table_is_what_the_benchmark_printed():
+    table = [line for line in README.splitlines() if re.match(r"\| [^|]+\| \d+\.\d \|", line)]
+    assert len(table) == 6
+    for line in table:
+        assert line in RESULTS.splitlines(), line
+
+
+def test_the_gradients_told_are_those_of_the_reference_runs():
+    for cell in ("lstm", "rnn"):
+        curve = events(REFERENCE / f"mnist_{cell}" / "train").Scalars("gradient_at_row_10")
+        told = {point.step: f"{point.value:.2f}" for point in curve}
+        for step in (100, 400):
+            assert README.count(f" {told[step]}") >= 2, (cell, step, "in both languages")
+
+
+# ---- the reference runs --------------------------------------------------------------------------
+
+
+def test_the_reference_runs_are_whole_and_small():
+    files = [path for path in REFERENCE.rglob("*") if path.is_file()]
+    assert not [path for path in files if "ckpt" in path.name or path.name == "checkpoint"]
+    assert sum(path.stat().st_size for path in files) < 3e6
+    for name in ("mnist_lstm", "mnist_rnn"):
+        train, validation = (events(REFERENCE / name / part) for part in ("train", "validation"))
+        assert [point.step for point in train.Scalars("loss")] == list(range(10, 790, 10))
+        assert [point.step for point in validation.Scalars("loss")] == list(range(100, 800, 100))
+        for picture in ("mistakes", "rows", "gradient"):
+            (image,) = train.Images(f"{picture}/image")
+            file = pixels((REFERENCE / name / f"{picture}.png").read_bytes())
+            np.testing.assert_array_equal(pixels(image.encoded_image_string), file)
+    for network in ("lstm", "feedforward"):
+        curve = events(REFERENCE / "sin_cos" / network).Scalars("cost")
+        assert [point.step for point in curve] == list(range(200))
+
+
+@pytest.mark.parametrize("name", ["mnist_lstm", "mnist_rnn", "sin_cos"])
+def test_the_reference_runs_had_the_default_settings_of_today(name, load):
+    other = {"mnist_rnn": {"cell": "rnn"}, "sin_cos": {"network": "both", "save": "sin_cos.gif"}}
+    script = REGRESSION if name == "sin_cos" else CLASSIFIER
+    wanted = {**vars(load(script, *FEW[script]).args), **other.get(name, {})}
+    part = "lstm" if name == "sin_cos" else "train"
+    (text,) = events(REFERENCE / name / part).Tensors("settings")
+    cells = [cell.decode() for cell in text.tensor_proto.string_val]
+    told = dict(zip(cells[::2], cells[1::2]))
+    assert told.keys() == wanted.keys()
+    for key in wanted.keys() - {"data", "logdir", "training_iters", "iterations"}:
+        assert told[key] == str(wanted[key]), key
+    assert told.get("training_iters", "100000") == "100000"
+    assert told.get("iterations", "200") == "200"
+
+
+def test_the_reference_run_prints_what_its_curve_says():
+    printed = (REFERENCE / "mnist_lstm" / "printed.txt").read_text()
+    losses = [float(loss) for loss in re.findall(r"Loss= (\S+),", printed)]
+    curve = events(REFERENCE / "mnist_lstm" / "train").Scalars("loss")
+    np.testing.assert_allclose([point.value for point in curve], losses, atol=1e-5)
+
+
+# ---- commands ------------------------------------------------------------------------------------
+
+
+def test_every_command_is_known_here():
+    """.ci/run runs those that install (the benchmark: test_benchmark.py), the others run below."""
+    kinds = {command: re.sub(r"\S*/bin/|python3(\.7)?", "", command) for command in COMMANDS}
+    assert len(kinds) == 6
+    for command in COMMANDS:
+        for file in re.findall(r"[\w/.-]+\.(?:txt|py)\b", command):
+            assert (ROOT / file).is_file(), file
+    assert sum("-m venv" in command for command in COMMANDS) == 4
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(".venv/bin/python ")])
+def test_a_command_that_runs_a_script(command, tmp_path):
+    _, script, *options = command.split()
+    few = FEW[ROOT / script]
+    result = run(ROOT / script, *options, *few, "--logdir", tmp_path)
+    assert result.status == 0, result.stderr
+
+
+def trials():
+    """The options in the tables, each with the script in whose table it stands."""
+    script = None
+    for cells in ROWS:
+        if len(cells) == 2:
+            heading = re.fullmatch(r" `(\w+\.py)` ", cells[0])
+            script = ROOT / heading[1] if heading else script
+            for options in re.findall(r"`(--[^`]+)`", cells[0]) if script else ():
+                yield script, options
+
+
+@pytest.mark.parametrize(("script", "options"), sorted(set(trials())))
+def test_the_options_to_try(script, options, load, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    few = FEW[script]
+    if "<run>" in options:
+        options = options.replace("logs/mnist/<run>", load(script, *few).run_dir)
+        few = ()
+    names = load(script, *options.split(), *few)
+    assert names.stopped == [] and names.steps <= 1 if script == CLASSIFIER else names.costs
+    for saved in re.findall(r"--save (\S+)", options):
+        assert (tmp_path / saved).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
+def test_help_has_groups_defaults_and_an_example_that_runs(script, load, tmp_path, monkeypatch):
+    told = run(script, "--help").stdout
+    for group in ("the article's settings:", "to compare with:", "files:"):
+        assert group in told
+    assert "(default: 100000)" in told or "(default: 200)" in told
+    example = re.search(rf"^example: python {script.name} (.*)$", told, re.MULTILINE)[1]
+    monkeypatch.chdir(tmp_path)
+    load(script, *example.split(), *FEW[script])
+
+
+def test_tensorboard_on_the_logs_of_a_fresh_clone_shows_the_reference_runs():
+    (command,) = (c for c in COMMANDS if "tensorboard" in c)
+    assert command == ".venv/bin/tensorboard --logdir logs"
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", "logs", "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+        parts = "mnist_lstm/train", "mnist_rnn/validation", "sin_cos/lstm", "sin_cos/feedforward"
+        wanted = [f"reference/{part}" for part in parts]
+        for _ in range(60):
+            with urllib.request.urlopen(f"{address}data/runs", timeout=60) as answer:
+                runs = answer.read().decode()
+            if all(name in runs for name in wanted):
+                break
+            threading.Event().wait(0.5)
+        assert all(name in runs for name in wanted), runs
+    finally:
+        server.kill()
+        server.wait()
