@@ -7,6 +7,9 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
+import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,6 +67,38 @@ def events(folder):
 
     everything = {"scalars": 0, "images": 0, "tensors": 0, "histograms": 0, "graph": 0}
     return EventAccumulator(str(folder), size_guidance=everything).Reload()
+
+
+def settings(folder):
+    """The settings of a run, {name: value} as text, from its event files in a folder."""
+    (text,) = events(folder).Tensors("settings")
+    cells = [cell.decode() for cell in text.tensor_proto.string_val]
+    return dict(zip(cells[::2], cells[1::2]))
+
+
+@contextmanager
+def tensorboard(logdir, **keywords):
+    """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **keywords)
+    try:
+        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+
+        def ask(path, *until):
+            """Ask until the answer holds all these words: it serves at once and reads meanwhile."""
+            for _ in range(60):
+                with urllib.request.urlopen(f"{address}data/{path}", timeout=60) as answer:
+                    told = answer.read().decode()
+                if all(word in told for word in until):
+                    break
+                threading.Event().wait(0.5)
+            return told
+
+        yield ask
+    finally:
+        server.kill()
+        server.wait()
 
 
 def pixels(png):

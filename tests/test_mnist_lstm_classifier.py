@@ -10,8 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
-import urllib.request
 
 import numpy as np
 import pytest
@@ -23,7 +21,9 @@ from conftest import (
     only_run,
     pixels,
     run,
+    settings,
     start,
+    tensorboard,
     told_in_one_line,
 )
 
@@ -164,9 +164,8 @@ def test_tensorboard_gets_the_histograms_and_the_settings(trained):
     assert {kernel, bias} <= set(train.Tags()["histograms"])
     assert [moment.step for moment in train.Histograms(kernel)] == list(range(100, 800, 100))
 
-    (settings,) = train.Tensors("settings")
-    rows = dict(np.reshape([cell.decode() for cell in settings.tensor_proto.string_val], (-1, 2)))
-    assert rows["lr"] == "0.001" and rows["training_iters"] == "100000" and rows["seed"] == "0"
+    told = settings(trained.dir / "train")
+    assert told["lr"] == "0.001" and told["training_iters"] == "100000" and told["seed"] == "0"
 
 
 @pytest.mark.parametrize(("name", "dark"), [("mistakes", 0.05), ("rows", 0.03), ("gradient", 0.01)])
@@ -192,30 +191,15 @@ def test_the_graphs_top_level_reads_like_the_network(trained):
 
 def test_tensorboards_server_shows_the_run(trained):
     """`tensorboard --logdir logs`, asked over HTTP for what its tabs show."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", trained.logdir, "--port", "0"]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-
-        def ask(plugin):
-            with urllib.request.urlopen(f"{address}data/plugin/{plugin}", timeout=60) as answer:
-                return answer.read().decode()
-
-        for _ in range(60):  # it serves at once and reads the files meanwhile
-            if "gradient" in ask("images/tags"):
-                break
-            threading.Event().wait(0.5)
-        assert all(name in ask("images/tags") for name in ("mistakes", "rows", "gradient"))
+    with tensorboard(trained.logdir) as ask:
+        images = ask("plugin/images/tags", "gradient")
+        assert all(name in images for name in ("mistakes", "rows", "gradient"))
         for curve in ("train", "validation"):
-            assert f"mnist/{trained.dir.name}/{curve}" in ask("scalars/tags")
-        assert "LSTM/basic_lstm_cell/kernel" in ask("histograms/tags")
-        assert "gates/f" in ask("histograms/tags")
-        assert "settings" in ask("text/tags")
-        assert f"mnist/{trained.dir.name}/train" in ask("graphs/info")
-    finally:
-        server.kill()
-        server.wait()
+            assert f"mnist/{trained.dir.name}/{curve}" in ask("plugin/scalars/tags")
+        assert "LSTM/basic_lstm_cell/kernel" in ask("plugin/histograms/tags")
+        assert "gates/f" in ask("plugin/histograms/tags")
+        assert "settings" in ask("plugin/text/tags")
+        assert f"mnist/{trained.dir.name}/train" in ask("plugin/graphs/info")
 
 
 # ---- what the article says of the inside ---------------------------------------------------------

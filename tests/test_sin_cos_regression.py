@@ -9,7 +9,17 @@ import time
 
 import numpy as np
 import pytest
-from conftest import REGRESSION, events, finish, only_run, pixels, run, start, told_in_one_line
+from conftest import (
+    REGRESSION,
+    events,
+    finish,
+    only_run,
+    pixels,
+    run,
+    settings,
+    start,
+    told_in_one_line,
+)
 from PIL import Image, ImageGrab
 
 COST = r"cost:  (\d\.\d+(?:e-\d+)?)"
@@ -140,9 +150,7 @@ def test_each_network_has_a_curve_of_its_own(both):
 
 def test_tensorboard_gets_the_graph_the_settings_and_the_picture(both):
     first = events(both.dir / "lstm")
-    (settings,) = first.Tensors("settings")
-    cells = [cell.decode() for cell in settings.tensor_proto.string_val]
-    assert dict(zip(cells[::2], cells[1::2]))["time_steps"] == "20"
+    assert settings(both.dir / "lstm")["time_steps"] == "20"
     (picture,) = first.Images("fit/image")
     file = pixels((both.dir / "fit.png").read_bytes())
     np.testing.assert_array_equal(pixels(picture.encoded_image_string), file)
