@@ -1,25 +1,35 @@
 """MNIST, read row by row by an LSTM: the article's 用 LSTM 实现分类任务.
 
 An image is a sequence (一张图片就是一个完整的序列): each of its 28 rows of pixels is the input x_t
-of a time step, and the output of the last step says which digit it is.
+of one time step, and the output of the last step says which digit it is.
+
+To read this beside the article, go to "the article's listing" and read on to the end of the file.
+Above it stand the small functions that the listing calls; you can skip them.
 """
 
 import argparse
+import errno
+import functools
 import gc
+import io
+import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
+import threading
 import time
 import warnings
+from types import SimpleNamespace
 
-# ---- settings: the article's, each an option -----------------------------------------------------
-here = os.path.dirname(os.path.abspath(__file__))
+# ==== options =====================================================================================
+HERE, NAME = os.path.split(os.path.abspath(__file__))
 parser = argparse.ArgumentParser(
     description="Train an LSTM to read MNIST digits row by row, then test it.",
     epilog="example: python %(prog)s --cell rnn --seed 1",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
-old = sys.version_info < (3, 8)  # a Python of TensorFlow 1.x, where XLA is no gain
 option = parser.add_argument_group("the article's settings").add_argument
 option("--training-iters", type=int, default=100000, metavar="N", help="images to train on")
 option("--batch-size", type=int, default=128, metavar="N", help="images in a training step")
@@ -29,154 +39,206 @@ option("--display-step", type=int, default=10, metavar="N", help="steps between 
 option = parser.add_argument_group("to compare with").add_argument
 option("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
 option("--rnn", choices=["dynamic", "static"], default="dynamic", help="dynamic_rnn or static_rnn")
+option("--wait", type=int, default=0, metavar="N", help="blank rows below each image")
+option("--forget-bias", type=float, metavar="X", help="added inside the forget gate; None: 1")
 option("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
-option("--xla", choices=["on", "off"], default="off" if old else "on", help="compile the training")
+option("--xla", choices=["auto", "on", "off"], default="auto", help="compile the training")
 option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights, batches")
 option = parser.add_argument_group("files").add_argument
-option("--data", default=os.path.join(here, "data", "mnist.npz"), metavar="FILE", help="MNIST")
-option("--logdir", default=os.path.join(here, "logs"), metavar="DIR", help="for the run's folder")
-option("--restore", metavar="CKPT", help="start from these saved weights (a run's model.ckpt)")
+option("--data", metavar="FILE", help="MNIST as .npz; None: data/mnist.npz, or a download")
+option("--logdir", default=os.path.join(HERE, "logs"), metavar="DIR", help="for the run's folder")
+option("--restore", metavar="RUN", help="go on from a run's folder, or a checkpoint in it")
 args = parser.parse_args()
-if not all(1 <= n <= 10000 for n in (args.batch_size, args.n_hidden, args.display_step)):
-    parser.error("--batch-size, --n-hidden and --display-step take a number from 1 to 10000")
-if args.training_iters < 0 or not 0 <= args.seed < 2**32 or not 0 < args.lr < float("inf"):
-    parser.error("--training-iters and --seed (to 2**32 - 1) take a number from 0 up, --lr above 0")
-lr, training_iters, batch_size = args.lr, args.training_iters, args.batch_size
-display_step, n_hidden, n_classes = args.display_step, args.n_hidden, 10
-n_input, n_step = 28, 28  # x_t is a row of 28 pixels; 28 rows are 28 time steps
+limits = {"training_iters": (0, 10**9), "batch_size": (1, 10000), "lr": (1e-9, 1000)}
+limits.update(n_hidden=(1, 10000), display_step=(1, 10**9), wait=(0, 1000), seed=(0, 2**32 - 1))
+for name, (low, high) in limits.items():
+    if not low <= getattr(args, name) <= high:
+        parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
+if 0 < args.training_iters < args.batch_size:
+    parser.error("--training-iters takes 0, or the images of at least one batch")
+if args.xla == "on" and args.rnn == "static":
+    parser.error("--xla on is for --rnn dynamic: only a loop is compiled")
+if args.cell == "rnn" and args.forget_bias is not None:
+    parser.error("--forget-bias is for --cell lstm: a plain RNN has no gates")
+if args.cell == "lstm" and args.forget_bias is None:
+    args.forget_bias = 1.0
+if args.cell == "lstm" and not abs(args.forget_bias) <= 100:
+    parser.error("--forget-bias takes a number from -100 to 100")
 
-# ---- TensorFlow 1.x, as TensorFlow 2 still has it ------------------------------------------------
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C: there is nothing to keep yet
+
+# ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
+def on_signals(handler):
+    """Call handler on Ctrl-C, SIGTERM and SIGHUP, but on none that is ignored (as with nohup)."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def end_at_once(number, frame):
+    os._exit(128 + number)
+
+
+on_signals(end_at_once)  # there is nothing to keep yet
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
-gc.disable()  # garbage is not looked for: TensorFlow makes half a million objects that all stay
+gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
+import matplotlib
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
+from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-gc.freeze()  # nor at the exit, which would take a second
-sys.stdout.reconfigure(line_buffering=True)  # a line at a time, also into a pipe
-tf.logging.set_verbosity(tf.logging.ERROR)
+gc.freeze()  # the collector need not look at them again
+gc.enable()
+tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
 tf.disable_v2_behavior()
 tf.set_random_seed(args.seed)
-np.random.seed(args.seed)
+config = tf.ConfigProto()
+config.graph_options.rewrite_options.disable_meta_optimizer = True  # a second, and gains nothing
+if args.xla == "auto":  # TensorFlow 1.15 cannot tell whether it has XLA
+    built = getattr(tf.test, "is_built_with_xla", bool)()
+    args.xla = "on" if built and args.rnn == "dynamic" else "off"
+if sys.stdout is None:  # closed
+    sys.stdout = io.StringIO()
+if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def print(*values):
+    """Print as Python does, but above the progress bar, and nothing once the terminal is gone."""
+    try:
+        tqdm.write(" ".join(str(value) for value in values))
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+
+
+def fail(message):
+    """End the script with one line, for something around it is at fault, not the code."""
+    sys.stderr.write(f"{NAME}: error: {message}\n")
+    os._exit(1)  # also from the thread that writes TensorBoard's files
 
 
 def one_line(kind, error, traceback):
-    """Tell what a user can mend (a full disk, a missing file) in one line, without a traceback."""
-    if not issubclass(kind, (OSError, tf.errors.OpError)):
-        return sys.__excepthook__(kind, error, traceback)
-    message = str(error).split("\n\t [[")[0].splitlines()[-1]  # TensorFlow tells of its ops too
-    sys.exit(f"{parser.prog}: error: {message}")
+    """Tell of files (a full disk, a closed pipe) in one line, of a mistake in the graph all."""
+    if isinstance(error, OSError) or getattr(error, "op", error) is None:
+        fail(str(error).splitlines()[0])
+    sys.__excepthook__(kind, error, traceback)
 
 
 sys.excepthook = one_line
-
-# ---- data ----------------------------------------------------------------------------------------
-try:
-    if os.path.exists(args.data) or args.data != parser.get_default("data"):
-        names = "x_train", "y_train", "x_test", "y_test"
-        x_train, y_train, x_test, y_test = map(np.load(args.data).__getitem__, names)
-    else:  # this script, copied alone, downloads MNIST, as input_data.read_data_sets did
-        (x_train, y_train), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
-    n, m = len(x_train), len(x_test)  # 60000, 10000
-    shapes = [array.shape for array in (x_train, y_train, x_test, y_test)]
-    if shapes != [(n, n_step, n_input), (n,), (m, n_step, n_input), (m,)] or n <= 5000 or m == 0:
-        raise ValueError(f"the arrays have the shapes {shapes}")
-    y_train, y_test = (np.eye(n_classes, dtype=np.float32)[y] for y in (y_train, y_test))  # one-hot
-except Exception as error:
-    raise OSError(f"no MNIST in {args.data} ({error}): name the file with --data") from None
-x_validation, y_validation = np.divide(x_train[:1000], 255, dtype=np.float32), y_train[:1000]
-x_train, y_train, n = x_train[5000:], y_train[5000:], n - 5000
-x_test = np.divide(x_test, 255, dtype=np.float32)
-
-# ---- the network ---------------------------------------------------------------------------------
-x = tf.placeholder(tf.float32, [None, n_step, n_input], name="input/x")
-y = tf.placeholder(tf.float32, [None, n_classes], name="input/y")
-with tf.name_scope("output_layer") as output_layer:
-    w = tf.Variable(tf.random_normal([n_hidden, n_classes]), name="w")
-    b = tf.Variable(tf.random_normal([n_classes]), name="b")
+threading.excepthook = lambda told: one_line(*told[:3])
 
 
-def RNN(x):
-    """Return pred (batch, n_classes) for images x, and outputs (n_step, batch, n_hidden)."""
-    cells = {"lstm": tf.nn.rnn_cell.BasicLSTMCell, "rnn": tf.nn.rnn_cell.BasicRNNCell}
-    cell, scope = cells[args.cell](n_hidden), args.cell.upper()
-    if args.rnn == "static":  # n_step cells in a row; outputs: a list of n_step (batch, n_hidden)
-        x = tf.unstack(x, n_step, 1)
-        outputs, states = tf.nn.static_rnn(cell, x, dtype=tf.float32, scope=scope)
-        outputs = tf.stack(outputs, name=f"{scope}/outputs")
-    else:  # one cell in a loop; outputs: (batch, n_step, n_hidden)
-        with tf.variable_scope("", reuse=tf.AUTO_REUSE):  # called again: the same weights
-            outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, scope=scope)
-        outputs = tf.transpose(outputs, [1, 0, 2], name=f"{scope}/outputs")
-    with tf.name_scope(output_layer):
-        return tf.matmul(outputs[-1], w) + b, outputs  # only the last step has seen every row
+# ==== data ========================================================================================
+@functools.lru_cache(maxsize=2)  # a batch may cross the end of an epoch
+def epoch_order(seed, epoch, n):
+    """Return 0 to n - 1 in the order of this epoch."""
+    return np.random.RandomState([seed, epoch]).permutation(n)
 
 
-pred, outputs = RNN(x)
-with tf.name_scope("cost"):
-    cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
-with tf.name_scope("train"):
-    steps, global_step = training_iters // batch_size, tf.Variable(0, False, name="global_step")
-    lr = tf.train.cosine_decay(lr, global_step, steps) if args.lr_decay == "cosine" else lr
-    optimizer = tf.train.AdamOptimizer(lr)
-    if args.xla == "off" or args.rnn == "static":
-        batch_pred = pred
-        optimizer = optimizer.minimize(cost, global_step)
-    else:
-        # XLA makes one piece of machine code of a pass forwards and back; each half of the batch
-        # has its own, so that two cores work. The halves' gradients add up to the batch's.
-        def there_and_back(x, y):
+class DataSet:
+    """Images (n, 784), from 0 to 1, and one-hot labels (n, 10), as input_data had them."""
+
+    def __init__(self, pixels, digits):
+        self.pixels = pixels.reshape(len(pixels), -1)
+        self.black = 255 if pixels.max() > 1 else 1
+        self.digits = digits
+        self.labels = np.eye(10, dtype=np.float32)[digits]
+
+    @property
+    def images(self):
+        return np.divide(self.pixels, self.black, dtype=np.float32)
+
+    def next_batch(self, batch_size, step):
+        """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
+        n, numbers = len(self.pixels), range((step - 1) * batch_size, step * batch_size)
+        batch = [epoch_order(args.seed, i // n, n)[i % n] for i in numbers]
+        return np.divide(self.pixels[batch], self.black, dtype=np.float32), self.labels[batch]
+
+
+def what_is_wrong(x, y, least):
+    """Return what is wrong with images x and labels y, in words, or None."""
+    if x.shape[1:] != (28, 28) or y.shape != x.shape[:1] or len(x) < least:
+        return f"shapes {x.shape} and {y.shape}, not (n, 28, 28) and (n,), n from {least} up"
+    if x.dtype.kind not in "buif" or not (x.min() >= 0 and x.max() <= 255):  # NaN is neither
+        return f"pixels ({x.dtype}) that are not numbers from 0 to 255, or from 0 to 1"
+    if y.dtype.kind not in "ui" or not (y.min() >= 0 and y.max() <= 9):
+        return f"labels ({y.dtype}) that are not whole numbers from 0 to 9"
+
+
+def read_data_sets(file, wait):
+    """Return MNIST's train, validation and test, with `wait` blank rows below each image."""
+    own = os.path.join(HERE, "data", "mnist.npz")
+    try:
+        if file is None and not os.path.exists(own):
+            (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+        else:
+            with np.load(file or own) as npz:
+                x, y, x_test, y_test = (npz[k] for k in ("x_train", "y_train", "x_test", "y_test"))
+    except Exception as error:  # NumPy, zipfile and the download raise whatever they like
+        fail(f"no MNIST in {file or own} ({error}): name the file with --data")
+    wrong = what_is_wrong(x, y, 5001) or what_is_wrong(x_test, y_test, 1)
+    if wrong:
+        fail(f"no MNIST in {file or own} (it has {wrong}): name the file with --data")
+    x, x_test = (np.pad(images, [(0, 0), (0, wait), (0, 0)], "constant") for images in (x, x_test))
+    train, validation = DataSet(x[5000:], y[5000:]), DataSet(x[:5000], y[:5000])
+    return SimpleNamespace(train=train, validation=validation, test=DataSet(x_test, y_test))
+
+
+# ==== training ====================================================================================
+def decayed(lr, global_step, last_step):
+    """Return the learning rate: lr, or with --lr-decay cosine a tensor that falls to 0."""
+    return lr if args.lr_decay == "none" else tf.train.cosine_decay(lr, global_step, last_step)
+
+
+def compiled_gradients(RNN, cost_of, x, y):
+    """Return [(gradient, variable), ...] as minimize(cost) finds them, but compiled by XLA.
+
+    Each half of the batch is a program of its own, so that two cores are busy. A half counts by
+    its share of the images: right for every cost that is a mean over the images.
+    """
+    variables, halves = tf.trainable_variables(), []
+
+    def gradients(x, y):
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):  # the same weights
             pred, _ = RNN(x)
-            losses = tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y)
-            return [pred, *tf.gradients(losses / batch_size, tf.trainable_variables())]
+        return tf.gradients(cost_of(pred, y), variables)
 
-        half = batch_size // 2
-        pred_1, *gradients_1 = tf.xla.experimental.compile(there_and_back, [x[:half], y[:half]])
-        pred_2, *gradients_2 = tf.xla.experimental.compile(there_and_back, [x[half:], y[half:]])
-        batch_pred = tf.concat([pred_1, pred_2], 0)
-        gradients = [g_1 + g_2 for g_1, g_2 in zip(gradients_1, gradients_2)]
-        optimizer = optimizer.apply_gradients(zip(gradients, tf.trainable_variables()), global_step)
-with tf.name_scope("test"):
-    correct_pred = tf.equal(tf.argmax(pred, 1), tf.argmax(y, 1))
-    accuracy = tf.reduce_mean(tf.cast(correct_pred, tf.float32))
-tf.summary.scalar("accuracy", accuracy)
-tf.summary.scalar("loss", cost)
-summaries = tf.summary.merge_all()
+    for x_half, y_half in ((x[::2], y[::2]), (x[1::2], y[1::2])):
+        share = tf.cast(tf.shape(x_half)[0] / tf.shape(x)[0], tf.float32)
+        compiled = tf.xla.experimental.compile(gradients, [x_half, y_half])
+        halves.append([share * gradient for gradient in compiled])
+    return [(one + other, variable) for one, other, variable in zip(*halves, variables)]
 
-# ---- what the article says of the inside ---------------------------------------------------------
-with tf.name_scope("belief"):  # the answer, were the output layer asked after each row
-    belief = tf.nn.softmax(tf.tensordot(outputs, w, 1) + b)  # (n_step, batch, n_classes)
-with tf.name_scope("reach"):  # how much the cost depends on each row, row 28 being 1
-    gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # (n_step,)
-    gradient, row_10 = gradient / gradient[-1], gradient[9] / gradient[-1]
-inside = {f"weights/{v.op.name}": v for v in tf.trainable_variables()}
-if args.cell == "lstm":
-    with tf.name_scope("gates"):  # the cell does not hand them out; the equations say what they are
-        kernel, bias = tf.trainable_variables("LSTM")
-        s_before = tf.pad(outputs[:-1], [[1, 0], [0, 0], [0, 0]])  # s_(t-1), at first 0
-        x_and_s = tf.concat([tf.transpose(x, [1, 0, 2]), s_before], 2)
-        i, g, f, o = tf.split(tf.tensordot(x_and_s, kernel, 1) + bias, 4, 2)
-        gates = {"i": i, "f": f + 1, "o": o}  # 1: BasicLSTMCell's forget_bias
-        inside.update({f"gates/{name}": tf.sigmoid(gate) for name, gate in gates.items()})
-insides = [tf.summary.histogram(name, values) for name, values in inside.items()]
-insides = tf.summary.merge([tf.summary.scalar("gradient_at_row_10", row_10), *insides])
-settings = tf.summary.text("settings", tf.constant([[k, str(v)] for k, v in vars(args).items()]))
 
-# ---- training ------------------------------------------------------------------------------------
-with tf.Session() as sess:
-    saver = tf.train.Saver(name="train/save")
-    sess.run(tf.global_variables_initializer())
-    if args.restore:
-        try:
-            saver.restore(sess, args.restore)
-        except (ValueError, tf.errors.OpError):
-            raise OSError(f"no checkpoint of such a network: --restore {args.restore}") from None
-        sess.run(global_step.initializer)
+stop = SimpleNamespace(by=None, status=0)  # what ended the training early, and the exit status
+
+
+def end_after_this_step(number, frame):
+    stop.by = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    stop.status = 128 + number
+    on_signals(end_at_once)  # a second Ctrl-C does not wait
+
+
+def training_steps(sess, last_step):
+    """Yield the numbers of the steps to go, with a progress bar, until a signal comes."""
+    done = int(sess.run(tf.train.get_global_step()))  # 0, or where the restored run stopped
+    on_signals(end_after_this_step)
+    bar = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
+    for step in tqdm(range(done + 1, last_step + 1), disable=None, **bar):
+        yield step
+        if stop.by:
+            return
+
+
+# ==== the run's folder ============================================================================
+def new_run_dir():
+    """Make and return <logdir>/mnist/<date>-<time>, a folder that no other run has."""
     while True:
         run_dir = os.path.join(args.logdir, "mnist", time.strftime("%Y%m%d-%H%M%S"))
         try:
@@ -184,77 +246,392 @@ with tf.Session() as sess:
             break
         except FileExistsError:  # another run has this second: take the next
             time.sleep(0.1)
+    with open(os.path.join(run_dir, "options.json"), "w") as file:
+        json.dump(vars(args), file, indent=1)
+    told = {k: v for k, v in vars(args).items() if v is not None and k not in ("data", "logdir")}
+    with tf.summary.FileWriter(run_dir) as writer:  # for TensorBoard's HParams tab
+        writer.add_summary(hparams.hparams_pb(told, trial_id=run_dir).SerializeToString())
+    return run_dir
+
+
+def what_is_wrong_with(checkpoint):
+    """Return what keeps a checkpoint from being restored, in words, or None."""
+    if not os.path.exists(f"{checkpoint}.index"):
+        return "is no checkpoint; --restore takes a run's folder, or model.ckpt-<step> in it"
+    try:
+        reader = tf.train.load_checkpoint(checkpoint)
+        shapes = reader.get_variable_to_shape_map()
+        for variable in tf.global_variables():
+            there, here = shapes.get(variable.op.name), variable.shape.as_list()
+            if there != here:
+                return f"is of another network: {variable.op.name} is {there} there, {here} here"
+            reader.get_tensor(variable.op.name)  # finds every damaged bit
+    except tf.errors.OpError as error:
+        return f"is damaged: {error.message}"
+
+
+def find_checkpoint(restore):
+    """Return the checkpoint that --restore names: of a run's folder, the newest good one."""
+    if restore is None:
+        return None
+    state = tf.train.get_checkpoint_state(restore) if os.path.isdir(restore) else None
+    for checkpoint in reversed(state.all_model_checkpoint_paths if state else [restore]):
+        wrong = what_is_wrong_with(checkpoint)
+        if not wrong:
+            tell_of_other_options(os.path.join(os.path.dirname(checkpoint), "options.json"))
+            return checkpoint
+    fail(f"{checkpoint!r} {wrong}")
+
+
+def restore(sess, checkpoint):
+    """Take all weights, Adam's moments and the number of steps done from a checkpoint, if any."""
+    if checkpoint:
+        tf.train.Saver().restore(sess, checkpoint)
+
+
+def tell_of_other_options(file):
+    """Name the options that matter and were others in the run that goes on."""
+    if os.path.exists(file):
+        with open(file) as text:
+            before = json.load(text)
+        names = "seed", "lr", "batch_size", "lr_decay", "wait", "forget_bias", "xla"
+        other = [
+            f"--{n.replace('_', '-')} {before[n]}" for n in names if before[n] != vars(args)[n]
+        ]
+        if other:
+            sys.stderr.write(f"The run that goes on had {', '.join(other)}.\n")
+
+
+def save(saver, sess, run_dir, step):
+    """Save the network beside the one saved before, never over it: a kill must not cost both."""
+    try:
+        saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
+    except (tf.errors.OpError, ValueError, OSError) as error:  # disk full, folder gone
+        fail(f"no checkpoint in {run_dir}: {str(error).splitlines()[0]}")
+
+
+def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
+    """Return watch(), which looks at the network and saves it: {step: gradient (n_step,)}."""
+    gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # of each row
+    gradient /= gradient[-1]
+    curves = [tf.summary.histogram(v.op.name, v, []) for v in tf.trainable_variables()]
+    curves.append(tf.summary.scalar("gradient_at_row_1", gradient[0], []))
+    inside = [tf.train.get_global_step(), gradient, tf.summary.merge(curves)]
+    images = validation.images[:1000].reshape(-1, *x.shape.as_list()[1:])
+    feed, few = ({x: images[:n], y: validation.labels[:n]} for n in (1000, 64))
+    writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"))
+    saver, gradients = tf.train.Saver(max_to_keep=2, save_relative_paths=True), {}
+
+    def watch():
+        step, by_row, s = sess.run(inside, few)
+        if step not in gradients:
+            if gradients:  # the curves begin after the step that this run began with
+                train_writer.add_summary(s, step)
+                writer.add_summary(sess.run(summaries, feed), step)
+                writer.flush()
+            gradients[int(step)] = by_row
+            save(saver, sess, run_dir, step)
+        return gradients
+
+    return watch
+
+
+# ==== the six equations ===========================================================================
+def six_equations(x, c, s, kernel, bias, forget_bias):
+    """Return i, f, o, g, c_t, s_t, (batch, n_hidden) each: a time step of the article's LSTM.
+
+    x: (batch, n_input), x_t; c, s: (batch, n_hidden), c_(t-1) and s_(t-1);
+    kernel: (n_input + n_hidden, 4 * n_hidden), the article's U above its W, in the order i g f o;
+    bias: (4 * n_hidden,), which the article leaves out, as it does forget_bias.
+    """
+    U_i, U_g, U_f, U_o = np.split(kernel[: x.shape[1]], 4, axis=1)
+    W_i, W_g, W_f, W_o = np.split(kernel[x.shape[1] :], 4, axis=1)
+    b_i, b_g, b_f, b_o = np.split(bias, 4)
+    i = sigmoid(x @ U_i + s @ W_i + b_i)
+    f = sigmoid(x @ U_f + s @ W_f + b_f + forget_bias)
+    o = sigmoid(x @ U_o + s @ W_o + b_o)
+    g = np.tanh(x @ U_g + s @ W_g + b_g)
+    c = c * f + g * i
+    s = np.tanh(c) * o
+    return i, f, o, g, c, s
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def inside(image, kernel, bias):
+    """Return what the equations give while the cell reads an image: (equations, n_step, n_hidden).
+
+    image: (n_step, n_input); i, f, o, g, c_t and s_t of an LSTM, s_t of a plain RNN.
+    """
+    c = s = np.zeros((1, len(kernel) - image.shape[1]))  # no memory before the first row
+    steps = []
+    for x_t in image[:, np.newaxis]:
+        if args.cell == "lstm":
+            i, f, o, g, c, s = six_equations(x_t, c, s, kernel, bias, args.forget_bias)
+            steps.append([i, f, o, g, c, s])
+        else:
+            s = np.tanh(np.hstack([x_t, s]) @ kernel + bias)
+            steps.append([s])
+    return np.array(steps)[:, :, 0].transpose(1, 0, 2)
+
+
+# ==== the test and the pictures ===================================================================
+def in_parts(sess, tensor, x, images):
+    """Return a tensor for each 1,000 images: all 10,000 at once would take a gigabyte."""
+    images = images.reshape(-1, *x.shape.as_list()[1:])
+    parts = np.split(images, range(1000, len(images), 1000))
+    return [sess.run(tensor, {x: part}) for part in parts]
+
+
+def test_all(sess, pred, x, test):
+    """Print the accuracy on all test images; return the digit that the network reads in each."""
+    answers = np.concatenate(in_parts(sess, pred, x, test.images)).argmax(1)
+    print(f"Testing Accuracy (all {len(answers)} images): {np.mean(answers == test.digits):.6f}")
+    return answers
+
+
+def with_one(states):
+    """Return states (n_step, batch, n_hidden) with a 1 behind each, for the bias."""
+    return np.pad(states, [(0, 0), (0, 0), (0, 1)], "constant", constant_values=1)
+
+
+def fit_probes(states, labels):
+    """Return a linear probe for each row, (n_step, n_hidden + 1, 10), by least squares.
+
+    It tells the class from the state after that row, as well as a matrix can. states: parts of
+    (n_step, 1000, n_hidden), of which only sums over the images are kept.
+    """
+    squares, products = 0, 0
+    for some, classes in zip(states, np.split(labels, range(1000, len(labels), 1000))):
+        some = with_one(some)
+        squares = squares + some.transpose(0, 2, 1) @ some
+        products = products + some.transpose(0, 2, 1) @ classes
+    return np.linalg.solve(squares + 1e-3 * np.eye(squares.shape[1]), products)
+
+
+BLACK, ORANGE, BLUE = "#000000", "#D55E00", "#0072B2"  # Okabe and Ito's, for the colour-blind too
+
+
+def new_figure(height, title):
+    """Return a figure that can be read at half its size, as TensorBoard shows it."""
+    matplotlib.rcParams.update({"font.size": 15, "image.cmap": "gray_r", "image.aspect": "auto"})
+    figure = Figure(figsize=(6.6, height), dpi=100, layout="constrained")
+    figure.suptitle(title, fontsize=17)
+    return figure
+
+
+def picture_of_mistakes(images, digits, answers):
+    """Test digits that the network misreads, the first 18 of them."""
+    wrong = np.flatnonzero(answers != digits)
+    figure = new_figure(5.2, f"{len(wrong)} of {len(digits)} test digits are misread")
+    for place, i in enumerate(wrong[:18], 1):
+        axes = figure.add_subplot(3, 6, place, xticks=[], yticks=[], aspect="equal")
+        axes.imshow(images[i])
+        axes.set_title(f"{digits[i]}, not {answers[i]}", fontsize=14)
+    return figure
+
+
+def picture_of_rows(images, digits, logits, known):
+    """What is known of the digit after each row.
+
+    logits: (n_step, batch, 10), the output layer's; known: (n_step,), the probes' accuracy.
+    """
+    figure = new_figure(7.6, "With every row, more is known of the digit")
+    above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
+    above.supxlabel("what the output layer answers after each row", fontsize=13)
+    right = logits.argmax(2) == digits
+    some = [*np.flatnonzero(right[-1])[:2], *np.flatnonzero(~right[-1])[:1]]
+    for place, i in enumerate(some, 1):
+        odds = np.exp(logits[:, i] - logits[:, i].max(1, keepdims=True))
+        probability = odds / odds.sum(1, keepdims=True)
+        axes = above.add_subplot(1, 3, place, ylabel="row", title=f"a {digits[i]}")
+        both = np.hstack([images[i], probability.repeat(4, 1)])
+        axes.imshow(both, extent=(0, 68, len(both) + 0.5, 0.5))
+        axes.set_xticks([30, 42, 54, 66], labels=[0, 3, 6, 9])
+    axes, rows = below.subplots(), range(1, len(known) + 1)
+    axes.plot(rows, known, "-", color=BLUE, label="a probe, fitted to this row's state")
+    axes.plot(rows, right.mean(1), "--", color=ORANGE, label="output layer, fitted to the last")
+    axes.axhline(0.1, linestyle=":", color=BLACK, label="chance")
+    axes.set(xlabel="rows read", ylabel="test accuracy", ylim=(0, 1))
+    axes.legend(fontsize=13)
+    return figure
+
+
+TITLES = [r"$i = \sigma(x_t U^i + s_{t-1} W^i)$", r"$f = \sigma(x_t U^f + s_{t-1} W^f)$"]
+TITLES += [r"$o = \sigma(x_t U^o + s_{t-1} W^o)$", r"$g = \tanh(x_t U^g + s_{t-1} W^g)$"]
+TITLES += [r"$c_t = c_{t-1} \circ f + g \circ i$", r"$s_t = \tanh(c_t) \circ o$"]
+PLAIN_TITLES = [r"$s_t = \tanh(x_t U + s_{t-1} W)$"]
+
+
+def picture_of_inside(image, digit, values):
+    """The equations at work: the rows down the page, the units side by side; see `inside`."""
+    figure = new_figure(1.5 + 2 * len(values), f"Inside the cell while it reads this {digit}")
+    grid = figure.subplots(len(values), 2, squeeze=False, width_ratios=[1, 5])
+    units = values[-1, -1].argsort()  # side by side what ends alike
+    titles = TITLES if len(values) == 6 else PLAIN_TITLES
+    for (left, right), title, panel in zip(grid, titles, values):
+        low, high = (0, 1) if "sigma" in title else (-1, 1) if "tanh" in title else (-2, 2)
+        where = (0, len(units), len(image) + 0.5, 0.5)
+        left.imshow(image, extent=where)
+        colours = {"cmap": "cividis" if low else "gray_r", "vmin": low, "vmax": high}
+        shown = right.imshow(panel[:, units], extent=where, **colours)
+        figure.colorbar(shown, ax=right, ticks=[low, high])
+        left.set(xticks=[], ylabel="row")
+        right.set(xticks=[], yticks=[], title=title)
+    right.set_xlabel(f"the cell's {len(units)} units")
+    return figure
+
+
+def picture_of_gradients(gradients):
+    """How much the cost depends on each row; the axes are the same for every run."""
+    figure = new_figure(4.8, "How much the cost depends on each row")
+    axes = figure.add_subplot(xlabel="row", ylabel="gradient (last row: 1)", yscale="log")
+    steps = sorted({min(gradients), 100, 400, max(gradients)} & gradients.keys())
+    for step, line, colour in zip(steps, (":", "-.", "--", "-"), (BLACK, BLUE, ORANGE, BLACK)):
+        label = f"{args.cell} after {step} steps" if step else f"{args.cell}, untrained"
+        rows = range(1, 1 + len(gradients[step]))
+        axes.plot(rows, gradients[step], line, color=colour, label=label)
+    axes.set(ylim=(1e-4, 100))
+    axes.legend(fontsize=13, ncol=2)
+    return figure
+
+
+def draw_pictures(sess, mnist, x, outputs, answers, gradients):
+    """Return what the network makes of MNIST: {name: picture}."""
+    w, b, kernel, bias = sess.run(tf.trainable_variables())
+    fit, test = mnist.validation, mnist.test
+    images, digits = test.images.reshape(-1, *x.shape.as_list()[1:]), test.digits
+    probes = fit_probes(in_parts(sess, outputs, x, fit.images), fit.labels)
+    states = np.concatenate(in_parts(sess, outputs, x, images[:2000]), 1)
+    known = ((with_one(states) @ probes).argmax(2) == digits[:2000]).mean(1)
+    return {
+        "mistakes": picture_of_mistakes(images[:, :28], digits, answers),
+        "rows": picture_of_rows(images, digits[:2000], states @ w + b, known),
+        "inside": picture_of_inside(images[0], digits[0], inside(images[0], kernel, bias)),
+        "gradient": picture_of_gradients(gradients),
+    }
+
+
+def keep(pictures, run_dir, writer, step):
+    """Write pictures into the run's folder, and the same bytes into TensorBoard's Images tab."""
+    for name, figure in pictures.items():
+        file = os.path.join(run_dir, f"{name}.png")
+        figure.savefig(file)
+        with open(file, "rb") as png:
+            image = tf.Summary.Image(encoded_image_string=png.read())
+        image.width, image.height = figure.canvas.get_width_height()
+        writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=name, image=image)]), step)
+    writer.close()
+
+
+def end(run_dir):
+    """Say where the run is, with a command that can be pasted; exit as the signal has it."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
+    print(f"This run is in {run_dir}")
+    if os.name == "nt":
+        print(f"To look at it: {subprocess.list2cmdline(command)}")
+    else:
+        print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
+    if stop.by:
+        sys.exit(stop.status)
+
+
+# ==== the article's listing =======================================================================
+mnist = read_data_sets(args.data, args.wait)  # was input_data.read_data_sets("data/", one_hot=True)
+
+lr = args.lr  # 0.001, if no option says otherwise
+training_iters = args.training_iters  # 100000
+batch_size = args.batch_size  # 128
+display_step = args.display_step  # 10
+
+n_input = 28  # a row of pixels is x_t, the input of a time step
+n_step = 28 + args.wait  # 28 rows are 28 time steps
+n_hidden = args.n_hidden  # 128
+n_classes = 10
+
+x = tf.placeholder(tf.float32, [None, n_step, n_input], name="input/x")
+y = tf.placeholder(tf.float32, [None, n_classes], name="input/y")
+with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Graphs tab
+    w = tf.Variable(tf.random_normal([n_hidden, n_classes]), name="w")
+    b = tf.Variable(tf.random_normal([n_classes]), name="b")
+
+
+def RNN(x):
+    # x: (batch, n_step, n_input)
+    if args.cell == "lstm":
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)
+    else:
+        cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
+
+    if args.rnn == "static":
+        # outputs: a list of n_step (batch, n_hidden)
+        x = tf.unstack(x, n_step, 1)
+        outputs, states = tf.nn.static_rnn(cell, x, dtype=tf.float32)
+    else:
+        # outputs: (batch, n_step, n_hidden); transposed, (n_step, batch, n_hidden)
+        outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)
+        outputs = tf.transpose(outputs, [1, 0, 2])
+
+    with tf.name_scope("output_layer/"):  # pred: (batch, n_classes)
+        return tf.matmul(outputs[-1], w) + b, outputs
+
+
+def cost_of(pred, y):
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
+
+
+pred, outputs = RNN(x)
+
+with tf.name_scope("cost"):
+    cost = cost_of(pred, y)
+
+with tf.name_scope("train"):
+    last_step = training_iters // batch_size
+    global_step = tf.train.create_global_step()  # counts the steps; saved with the weights
+    optimizer = tf.train.AdamOptimizer(decayed(lr, global_step, last_step))
+    if args.xla == "off":
+        optimizer = optimizer.minimize(cost, global_step)
+    else:  # what minimize does, but with the gradients of this cost compiled: twice as fast
+        optimizer = optimizer.apply_gradients(compiled_gradients(RNN, cost_of, x, y), global_step)
+
+with tf.name_scope("test"):
+    correct_pred = tf.equal(tf.argmax(pred, 1), tf.argmax(y, 1))
+    accuracy = tf.reduce_mean(tf.cast(correct_pred, tf.float32))
+
+tf.summary.scalar("accuracy", accuracy)
+tf.summary.scalar("loss", cost)
+summaries = tf.summary.merge_all()
+checkpoint = find_checkpoint(args.restore)
+
+with tf.Session(config=config) as sess:
+    run_dir = new_run_dir()
     train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), sess.graph, flush_secs=5)
-    validation_writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"), flush_secs=5)
-    train_writer.add_summary(sess.run(settings), 0)
-
-    few = {x: x_validation[:64], y: y_validation[:64]}
-    step, reach = 0, {0: sess.run([insides, gradient], feed_dict=few)[1]}  # the gradient's reach
-    stopped, order = [], np.array([], int)
-    signal.signal(signal.SIGINT, lambda *_: stopped.append(True))  # Ctrl-C: finish this step
-    for step in tqdm(range(1, steps + 1), unit="step", file=sys.stdout, disable=None):
-        while len(order) < batch_size:  # every epoch has its own order, and each image once
-            order = np.append(order, np.random.permutation(n))
-        batch, order = order[:batch_size], order[batch_size:]
-        batch_x, batch_y = np.divide(x_train[batch], 255, dtype=np.float32), y_train[batch]
-        _, logits = sess.run([optimizer, batch_pred], feed_dict={x: batch_x, y: batch_y})
-        if step % display_step == 0:  # fed with the step's own logits: no second forward pass
-            acc, loss, s = sess.run([accuracy, cost, summaries], {pred: logits, y: batch_y})
-            train_writer.add_summary(s, step)
+    init = tf.global_variables_initializer()
+    sess.run(init)
+    restore(sess, checkpoint)
+    watch = new_watch(sess, run_dir, train_writer, summaries, cost, x, y, mnist.validation)
+    watch()
+    for step in training_steps(sess, last_step):
+        batch_x, batch_y = mnist.train.next_batch(batch_size, step)
+        batch_x = batch_x.reshape(batch_size, n_step, n_input)
+        sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
+        if step % display_step == 0:
+            acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})
             line = f"Iter {step * batch_size}, Minibatch Loss= {loss:.6f}, "
-            tqdm.write(line + f"Training Accuracy= {acc:.5f}")
+            print(line + f"Training Accuracy= {acc:.5f}")
+            train_writer.add_summary(s, global_step=step)
         if step % 100 == 0:
-            s, reach[step] = sess.run([insides, gradient], feed_dict=few)
-            train_writer.add_summary(s, step)
-            s = sess.run(summaries, feed_dict={x: x_validation, y: y_validation})
-            validation_writer.add_summary(s, step)
-        if stopped:
-            break
-    reach[step] = sess.run([insides, gradient], feed_dict=few)[1]
-    print("Optimization stopped by Ctrl-C." if stopped else "Optimization Finished!")
-    saver.save(sess, os.path.join(run_dir, "model.ckpt"))
+            watch()
+    print(f"Optimization stopped by {stop.by}." if stop.by else "Optimization Finished!")
 
-    # ---- test ------------------------------------------------------------------------------------
-    acc = sess.run(accuracy, feed_dict={x: x_test[:128], y: y_test[:128]})
+    test_len = 128
+    test_data = mnist.test.images[:test_len].reshape((-1, n_step, n_input))
+    test_label = mnist.test.labels[:test_len]
+    acc = sess.run(accuracy, feed_dict={x: test_data, y: test_label})
     print(f"Testing Accuracy: {acc:.6f}")
-    parts = np.split(x_test, range(1000, m, 1000))  # all 10,000 at once would take a gigabyte
-    beliefs = np.concatenate([sess.run(belief, feed_dict={x: part}) for part in parts], 1)
-    answers, truth = beliefs.argmax(2), y_test.argmax(1)  # answers: (n_step, images)
-    right = answers == truth
-    print(f"Testing Accuracy (all {m} images): {right[-1].mean():.6f}")
-
-    mistakes, rows, ways = (Figure(figsize=(10, 5), dpi=80) for _ in range(3))
-    titles = [f"{digit}, read as {answer}" for digit, answer in zip(truth, answers[-1])]
-    wrong = np.flatnonzero(~right[-1])
-    mistakes.suptitle(f"{len(wrong)} of {m} test digits are misread: the first of them")
-    for place in range(0, min(len(wrong), 18), 6):
-        some = wrong[place : place + 6]
-        axes = mistakes.add_subplot(3, 1, place // 6 + 1, yticks=[])
-        axes.imshow(np.hstack(x_test[some]), cmap="gray_r")
-        axes.set_xticks(range(14, 28 * len(some), 28), [titles[i] for i in some])
-
-    rows.suptitle("The last step is the most reliable (left: how probable 0 to 9 are, row by row)")
-    for place, i in enumerate([*np.flatnonzero(right[-1])[:3], *wrong[:3]]):
-        axes = rows.add_axes([0.05 + place // 3 * 0.31, 0.68 - place % 3 * 0.3, 0.25, 0.2])
-        both = np.hstack([x_test[i], beliefs[:, i].repeat(4, 1)])
-        axes.imshow(both, cmap="gray_r", extent=(0, 68, 28.5, 0.5))
-        axes.set(title=titles[i], ylabel="row", xticks=range(30, 68, 4), xticklabels=range(10))
-    axes = rows.add_axes([0.7, 0.11, 0.28, 0.77], xlabel="rows read", ylabel="test accuracy")
-    axes.plot(range(1, 29), right.mean(1), "k.-")
-
-    ways.suptitle(f"Gradient at row 10: untrained {reach[0][9]:.2g}, trained {reach[step][9]:.2g}")
-    axes = ways.add_subplot(xlabel="row", ylabel="gradient, row 28 being 1", yscale="log")
-    for at, line in zip(sorted({0, 100, 400, step} & reach.keys()), ("k:", "k-.", "k--", "k-")):
-        axes.plot(range(1, 29), reach[at], line, label=f"{args.cell} after {at} steps")
-    axes.legend()
-    for name, figure in ("mistakes", mistakes), ("rows", rows), ("gradient", ways):
-        figure.savefig(os.path.join(run_dir, f"{name}.png"))
-        picture = tf.image.decode_png(tf.io.read_file(os.path.join(run_dir, f"{name}.png")))
-        train_writer.add_summary(sess.run(tf.summary.image(name, [picture], 1)), step)
-    train_writer.close()
-    validation_writer.close()
-
-print(f"This run is in {run_dir}")
-print(f"To look at it: {sys.executable} -m tensorboard.main --logdir {args.logdir}")
-if stopped:
-    sys.exit(130)
+    answers = test_all(sess, pred, x, mnist.test)
+    pictures = draw_pictures(sess, mnist, x, outputs, answers, watch())
+    keep(pictures, run_dir, train_writer, sess.run(global_step))
+end(run_dir)

@@ -2,18 +2,27 @@
 
 One sin x belongs to two cos x, of opposite sign. An ordinary network sees one sin x and cannot tell
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
+
+To read this beside the article, go to "the article's listing" and read on to the end of the file.
+Above it stand the small functions that the listing calls; you can skip them.
 """
 
 import argparse
+import errno
 import gc
+import io
 import os
+import shlex
 import signal
+import subprocess
 import sys
+import threading
 import time
 import warnings
+from types import SimpleNamespace
 
-# ---- settings: the article's, each an option -----------------------------------------------------
-here = os.path.dirname(os.path.abspath(__file__))
+# ==== options =====================================================================================
+HERE, NAME = os.path.split(os.path.abspath(__file__))
 parser = argparse.ArgumentParser(
     description="Train an LSTM to follow cos x from sin x, and watch it.",
     epilog="example: python %(prog)s --network both --save fit.gif",
@@ -27,161 +36,132 @@ option("--cell-size", type=int, default=16, metavar="N", help="size of the LSTM'
 option("--lr", type=float, default=0.006, metavar="X", help="learning rate of Adam")
 option("--pause", type=float, default=0.1, metavar="S", help="seconds between the window's frames")
 option = parser.add_argument_group("to compare with").add_argument
-option("--network", choices=["lstm", "feedforward", "both"], default="lstm", help="which to train")
+networks = ["lstm", "feedforward", "both"]
+option("--network", choices=networks, default="lstm", help="which to print and to draw")
 option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
 option = parser.add_argument_group("files").add_argument
 option("--save", metavar="FILE", help="the animation as .gif, or its last frame as .png")
-option("--logdir", default=os.path.join(here, "logs"), metavar="DIR", help="for the run's folder")
-option("--restore", metavar="CKPT", help="start from these saved weights (a run's model.ckpt)")
+option("--logdir", default=os.path.join(HERE, "logs"), metavar="DIR", help="for the run's folder")
+option("--restore", metavar="RUN", help="begin with the weights of a run's folder")
 args = parser.parse_args()
-if not all(1 <= n <= 10000 for n in (args.batch_size, args.time_steps, args.cell_size)):
-    parser.error("--batch-size, --time-steps and --cell-size take a number from 1 to 10000")
-if args.iterations < 0 or not 0 <= args.pause <= 3600 or not 0 <= args.seed < 2**32:
-    parser.error("--iterations, --pause and --seed take a number from 0 up, a seed to 2**32 - 1")
-if not 0 < args.lr < float("inf"):
-    parser.error("--lr takes a number above 0")
-save = args.save or ""
-if save and not (save.endswith((".gif", ".png")) and os.path.isdir(os.path.dirname(save) or ".")):
-    parser.error("--save takes the name of a .gif or .png file, in a folder that there is")
-if save.endswith(".gif") and not args.iterations:
-    parser.error("--save takes a .gif of one iteration at least")
+limits = {"iterations": (0, 10**9), "batch_size": (1, 10000), "time_steps": (1, 10000)}
+limits.update(cell_size=(1, 10000), lr=(1e-9, 1000), pause=(0, 3600), seed=(0, 2**32 - 1))
+for name, (low, high) in limits.items():
+    if not low <= getattr(args, name) <= high:
+        parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
+if args.save is not None:
+    if not args.save.lower().endswith((".gif", ".png")):
+        parser.error("--save takes the name of a .gif or a .png file")
+    if args.save.lower().endswith(".gif") and args.iterations == 0:
+        parser.error("--save takes a .gif of one iteration at least")
+    try:
+        open(args.save, "ab").close()
+    except OSError as error:
+        parser.error(f"--save takes a file that can be written: {error}")
 
-BATCH_START = 0
-TIME_STEPS, BATCH_SIZE, LR = args.time_steps, args.batch_size, args.lr
-INPUT_SIZE, OUTPUT_SIZE, CELL_SIZE = 1, 1, args.cell_size
 
-# ---- TensorFlow 1.x, as TensorFlow 2 still has it ------------------------------------------------
-signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # Ctrl-C: there is nothing to keep yet
+# ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
+def on_signals(handler):
+    """Call handler on Ctrl-C, SIGTERM and SIGHUP, but on none that is ignored (as with nohup)."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def end_at_once(number, frame):
+    os._exit(128 + number)
+
+
+on_signals(end_at_once)  # there is nothing to keep yet
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
-gc.disable()  # garbage is not looked for: TensorFlow makes half a million objects that all stay
+gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.animation import PillowWriter
+from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-gc.freeze()  # nor at the exit, which would take a second
-sys.stdout.reconfigure(line_buffering=True)  # a line at a time, also into a pipe
-tf.logging.set_verbosity(tf.logging.ERROR)
+gc.freeze()  # the collector need not look at them again
+gc.enable()
+tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
 tf.disable_v2_behavior()
 tf.set_random_seed(args.seed)
+if sys.stdout is None:  # closed
+    sys.stdout = io.StringIO()
+if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def print(*values):
+    """Print as Python does, but above the progress bar, and nothing once the terminal is gone."""
+    try:
+        tqdm.write(" ".join(str(value) for value in values))
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+
+
+def fail(message):
+    """End the script with one line, for something around it is at fault, not the code."""
+    sys.stderr.write(f"{NAME}: error: {message}\n")
+    os._exit(1)  # also from the thread that writes TensorBoard's files
 
 
 def one_line(kind, error, traceback):
-    """Tell what a user can mend (a full disk, a missing file) in one line, without a traceback."""
-    if not issubclass(kind, (OSError, tf.errors.OpError)):
-        return sys.__excepthook__(kind, error, traceback)
-    message = str(error).split("\n\t [[")[0].splitlines()[-1]  # TensorFlow tells of its ops too
-    sys.exit(f"{parser.prog}: error: {message}")
+    """Tell of files (a full disk, a closed pipe) in one line, of a mistake in the graph all."""
+    if isinstance(error, OSError) or getattr(error, "op", error) is None:
+        fail(str(error).splitlines()[0])
+    sys.__excepthook__(kind, error, traceback)
 
 
 sys.excepthook = one_line
+threading.excepthook = lambda told: one_line(*told[:3])
 
-# ---- data ----------------------------------------------------------------------------------------
+
+# ==== training ====================================================================================
+stop = SimpleNamespace(by=None, status=0)  # what ended the training early, and the exit status
 
 
-def get_batch():
-    """Return sin x and cos x, (batch, time_steps, 1) each, and x (batch, time_steps), in radians.
+def end_after_this_step(number, frame):
+    stop.by, stop.status = signal.Signals(number).name, 128 + number
+    on_signals(end_at_once)  # a second Ctrl-C does not wait
 
-    A batch is one long walk, cut into rows. The next one starts a row later: its row i goes on
-    where this one's row i ends, so that the state of row i can be handed over.
+
+def iterations():
+    """Yield 0, 1, ... with a progress bar, until a signal comes or the window is closed."""
+    on_signals(end_after_this_step)
+    for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
+        yield i
+        if stop.by:
+            return
+
+
+def chosen(lstm, feedforward):
+    """Return the cost of the network that --network names; of both, the second is named."""
+    both = f"{lstm!s}  feedforward:  {feedforward!s}"
+    return {"lstm": lstm, "feedforward": feedforward, "both": both}[args.network]
+
+
+def next_2000(start, X, Y, rnn, state):
+    """Return the feed of the 2,000 steps from `start` on, as one sequence.
+
+    state: (c, s), (batch, cell_size) each; the memory of the batch's first sequence goes on.
     """
-    global BATCH_START
-    x = np.arange(BATCH_START, BATCH_START + BATCH_SIZE * TIME_STEPS).reshape(
-        (BATCH_SIZE, TIME_STEPS)
-    ) / (10 * np.pi)
-    BATCH_START += TIME_STEPS
-    return np.sin(x)[:, :, np.newaxis], np.cos(x)[:, :, np.newaxis], x
+    x = np.arange(start, start + 2000).reshape((1, 2000, 1)) / (10 * np.pi)
+    feed_dict = {X: np.sin(x), Y: np.cos(x)}
+    if state:
+        feed_dict[rnn.cell_init_state] = tuple(part[:1] for part in state)
+    return feed_dict
 
 
-# ---- the networks --------------------------------------------------------------------------------
-with tf.name_scope("input"):
-    # None: a sequence may have any length (无限向右扩展)
-    X = tf.placeholder(tf.float32, [None, None, INPUT_SIZE], name="X")
-    Y = tf.placeholder(tf.float32, [None, None, OUTPUT_SIZE], name="Y")
-
-
-def RNN(x):
-    """Return pred (batch * time_steps, 1) for x (batch, time_steps, 1), first and last state."""
-    cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)
-    cell_init_state = cell.zero_state(tf.shape(x)[0], dtype=tf.float32)
-    # outputs: (batch, time_steps, cell_size); final_state: (c, h), each (batch, cell_size)
-    outputs, final_state = tf.nn.dynamic_rnn(cell, x, initial_state=cell_init_state, scope="LSTM")
-    with tf.name_scope("output_layer"):
-        outputs = tf.reshape(outputs, (-1, CELL_SIZE))
-        w = tf.Variable(tf.random_normal([CELL_SIZE, OUTPUT_SIZE]), name="w")
-        b = tf.Variable(tf.random_normal([OUTPUT_SIZE]), name="b")
-        return tf.matmul(outputs, w) + b, cell_init_state, final_state
-
-
-def feedforward(x):
-    """Return pred (batch * time_steps, 1): the ordinary network, each cos x from one sin x."""
-    with tf.variable_scope("feedforward"):
-        x = tf.reshape(x, (-1, INPUT_SIZE))
-        hidden = tf.layers.dense(x, 4 * CELL_SIZE, tf.tanh)  # an LSTM too has four layers inside
-        return tf.layers.dense(hidden, OUTPUT_SIZE)
-
-
-pred, cell_init_state, final_state = {}, (), ()
-if args.network in ("lstm", "both"):
-    pred["lstm"], cell_init_state, final_state = RNN(X)
-if args.network in ("feedforward", "both"):
-    pred["feedforward"] = feedforward(X)
-
-with tf.name_scope("cost"):
-    cost = {
-        name: tf.reduce_mean(tf.square(tf.reshape(pred[name], [-1]) - tf.reshape(Y, [-1])))
-        for name in pred
-    }
-with tf.name_scope("train"):
-    # the networks share no weight: the sum of their costs trains each as if it were alone
-    optimizer = tf.train.AdamOptimizer(LR).minimize(sum(cost.values()))
-
-settings = tf.summary.text("settings", tf.constant([[k, str(v)] for k, v in vars(args).items()]))
-
-# ---- the picture: the course of cos x, and the plane of sin x and cos x --------------------------
-try:
-    figure, (course, plane) = plt.subplots(1, 2, figsize=(10, 4))
-except ImportError:  # a kind of window was asked for (MPLBACKEND) that cannot be had here
-    plt.switch_backend("agg")
-    figure, (course, plane) = plt.subplots(1, 2, figsize=(10, 4))
-plt.rcParams["figure.raise_window"] = False  # a new frame does not take the focus
-window = figure.canvas.required_interactive_framework is not None
-stretch = int(10 * 10 * np.pi) + TIME_STEPS  # the steps on show: the article's last 10 of x
-
-(truth,) = course.plot([], [], "r", label="cos x")
-style = {"lstm": "b--", "feedforward": "k:"}
-fits = {name: course.plot([], [], style[name], label=name)[0] for name in pred}
-course.set(xlabel="x", ylabel="cos x", ylim=(-1.2, 1.5))
-course.legend(loc="upper left", ncol=3)
-
-circle = np.linspace(0, 2 * np.pi, 200)
-plane.plot(np.sin(circle), np.cos(circle), "r")
-plane.plot([0.6, 0.6], [-0.8, 0.8], "ko:", lw=1)  # the article's two black dots
-walks = {name: plane.plot([], [], style[name])[0] for name in pred}
-plane.set(xlabel="sin x", xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
-plane.set_title("one sin x, two cos x")
-figure.tight_layout()
-
-
-def tell(what, costs):
-    """Print a line as the article's `print('cost: ', cost)`; of two costs the second is named."""
-    tqdm.write(f"{what} {'  feedforward:  '.join(map(str, costs.values()))}")
-
-
-# ---- training ------------------------------------------------------------------------------------
-with tf.Session() as sess:
-    saver = tf.train.Saver(name="train/save")
-    sess.run(tf.global_variables_initializer())
-    if args.restore:
-        try:
-            saver.restore(sess, args.restore)
-        except (ValueError, tf.errors.OpError):
-            raise OSError(f"no checkpoint of such a network: --restore {args.restore}") from None
-
+# ==== the run's folder ============================================================================
+def new_run_dir():
+    """Make and return <logdir>/sin_cos/<date>-<time>, a folder that no other run has."""
     while True:
         run_dir = os.path.join(args.logdir, "sin_cos", time.strftime("%Y%m%d-%H%M%S"))
         try:
@@ -189,72 +169,254 @@ with tf.Session() as sess:
             break
         except FileExistsError:  # another run has this second: take the next
             time.sleep(0.1)
-    writers = {n: tf.summary.FileWriter(os.path.join(run_dir, n), flush_secs=5) for n in pred}
-    train_writer = next(iter(writers.values()))  # the first has what is not a curve
-    train_writer.add_graph(sess.graph)
-    train_writer.add_summary(sess.run(settings), 0)
+    told = {k: v for k, v in vars(args).items() if v is not None and k not in ("save", "logdir")}
+    with tf.summary.FileWriter(run_dir) as writer:  # for TensorBoard's HParams tab
+        writer.add_summary(hparams.hparams_pb(told, trial_id=run_dir).SerializeToString())
+    return run_dir
 
-    stopped = []
-    signal.signal(signal.SIGINT, lambda *_: stopped.append(True))  # Ctrl-C: finish this step
-    figure.canvas.mpl_connect("close_event", lambda _: stopped.append(True))
-    if not window:
+
+def find_checkpoint(restore):
+    """Return the checkpoint that --restore names, having read it; of a folder, the one in it."""
+    if restore is None:
+        return None
+    checkpoint = os.path.join(restore, "model.ckpt") if os.path.isdir(restore) else restore
+    if not os.path.exists(f"{checkpoint}.index"):
+        fail(f"{restore!r} is no checkpoint; --restore takes a run's folder, or model.ckpt in it")
+    try:
+        reader = tf.train.load_checkpoint(checkpoint)
+        shapes = reader.get_variable_to_shape_map()
+        for variable in tf.global_variables():
+            name, here = variable.op.name, variable.shape.as_list()
+            if shapes.get(name) != here:
+                fail(f"{checkpoint!r} is of another network: {name} {shapes.get(name)}, not {here}")
+            reader.get_tensor(name)  # finds every damaged bit
+    except tf.errors.OpError as error:
+        fail(f"{checkpoint!r} is damaged: {error.message}")
+    return checkpoint
+
+
+def restore(sess, checkpoint):
+    """Take the weights and Adam's moments from a checkpoint, if there is one."""
+    if checkpoint:
+        tf.train.Saver().restore(sess, checkpoint)
+
+
+def save(sess, run_dir):
+    try:
+        file = os.path.join(run_dir, "model.ckpt")
+        tf.train.Saver(save_relative_paths=True).save(sess, file, write_meta_graph=False)
+    except (tf.errors.OpError, ValueError, OSError) as error:  # disk full, folder gone
+        fail(f"no checkpoint in {run_dir}: {str(error).splitlines()[0]}")
+
+
+def new_writers(run_dir, graph):
+    """Return a FileWriter for each network, so that both curves can have the name `cost`."""
+    lstm = tf.summary.FileWriter(os.path.join(run_dir, "lstm"), graph, flush_secs=5)
+    return lstm, tf.summary.FileWriter(os.path.join(run_dir, "feedforward"), flush_secs=5)
+
+
+def add_to_curves(writers, i, *costs):
+    for writer, cost in zip(writers, costs):
+        value = tf.Summary.Value(tag="cost", simple_value=cost)
+        writer.add_summary(tf.Summary(value=[value]), i)
+
+
+# ==== the picture =================================================================================
+RED, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#999999"  # Okabe and Ito's, and grey
+STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "ls": "-."}}
+
+
+def new_figure():
+    """Return a figure with two axes, in a window if there can be one."""
+    plt.rcParams.update({"font.size": 14, "figure.raise_window": False})  # it takes no focus
+    size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained", "width_ratios": [3, 2]}
+    try:
+        return plt.subplots(1, 2, **size)
+    except Exception:  # MPLBACKEND asks for a window that cannot be had here, or Tcl is broken
+        plt.switch_backend("agg")
+        return plt.subplots(1, 2, **size)
+
+
+def new_picture(run_dir):
+    """Return the picture: cos x over x on the left, over sin x on the right, and its lines."""
+    figure, (course, plane) = new_figure()
+    (truth,) = course.plot([], [], color=RED, label="cos x")
+    course.set(xlabel="x", ylabel="cos x", ylim=(-1.3, 1.8))
+    circle = np.linspace(0, 2 * np.pi, 200)
+    plane.plot(np.sin(circle), np.cos(circle), color=RED)
+    plane.plot([0.6, 0.6], [-0.8, 0.8], color=GREY, marker="o", mfc="k", mec="k", lw=1)
+    plane.text(0.7, 0.85, "0.8")
+    plane.text(0.7, -1.05, "−0.8")
+    plane.set(xlabel="sin x", ylabel="cos x", xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+    plane.set_title("one sin x, two cos x")
+    shown = ["lstm", "feedforward"] if args.network == "both" else [args.network]
+    fits = {name: course.plot([], [], label=name, **STYLES[name])[0] for name in shown}
+    walks = {name: plane.plot([], [], marker="o", **STYLES[name])[0] for name in shown}
+    course.legend(loc="upper left", ncol=3, fontsize=12)
+    picture = SimpleNamespace(figure=figure, course=course, truth=truth, fits=fits, walks=walks)
+    picture.steps = np.empty((5, 0))  # x, sin x, cos x, and what each network makes of it
+    open_picture(picture, run_dir)
+    return picture
+
+
+def open_picture(picture, run_dir):
+    """Tell where the picture can be seen; begin the film; let Ctrl-C and the window end the run."""
+    canvas = picture.figure.canvas
+    picture.window = canvas.required_interactive_framework is not None
+    if not picture.window:
         print(f"No window here: the picture will be {os.path.join(run_dir, 'fit.png')}")
-    movie = PillowWriter(fps=10) if save.endswith(".gif") else None
-    if movie:
-        movie.setup(figure, save, dpi=60)
+    picture.film = None
+    if args.save and args.save.lower().endswith(".gif"):
+        picture.film = PillowWriter(fps=10)
+        picture.film.setup(picture.figure, args.save, dpi=60)
+    canvas.mpl_connect("close_event", lambda _: vars(stop).update(by="the window", status=130))
+    picture.timer = canvas.new_timer(200)  # a window that waits is deaf to Ctrl-C: wake it
+    picture.timer.add_callback(lambda: canvas.stop_event_loop() if stop.by else None)
+    picture.timer.start()
 
-    shown = np.empty((0, 3 + len(pred)))
-    state = tuple(np.zeros((2, BATCH_SIZE, CELL_SIZE))) if "lstm" in pred else ()  # no memory yet
-    for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
-        sinx, cosx, x = get_batch()
-        _, costs, outputs, state = sess.run(
-            [optimizer, cost, pred, final_state],
-            feed_dict={X: sinx, Y: cosx, cell_init_state: state},
-        )
-        for name in pred:
-            point = tf.Summary.Value(tag="cost", simple_value=costs[name])
-            writers[name].add_summary(tf.Summary(value=[point]), i)
-        if i % 20 == 0:
-            tell("cost: ", costs)
 
-        # The batch's first row goes on where the last batch's did. A step has x, sin x and cos x,
-        # then cos x as each network has it. The lines grow to a stretch, and no further.
-        new = [x[0], sinx[0], cosx[0], *(outputs[name][:TIME_STEPS] for name in pred)]
-        shown = np.vstack([shown, np.column_stack(new)])[-stretch:]
-        truth.set_data(shown[:, 0], shown[:, 2])
-        for column, name in enumerate(pred, 3):
-            fits[name].set_data(shown[:, 0], shown[:, column])
-            walks[name].set_data(shown[:, 1], shown[:, column])
-        course.set(xlim=(x[0, 0] - 10, x[0, -1]), title=f"after {i + 1} iterations")
-        if movie:
-            movie.grab_frame()
-        if window:
+def add_to_picture(picture, i, x, sinx, cosx, lstm, feedforward, *costs):
+    """Draw the first sequence of the batch, which goes on where that of the last batch ended."""
+    new = [x[0], *(values.reshape(-1)[: x.shape[1]] for values in (sinx, cosx, lstm, feedforward))]
+    stretch = int(10 * 10 * np.pi) + x.shape[1]  # as far back as the left panel shows
+    picture.steps = np.hstack([picture.steps, new])[:, -stretch:]
+    x, sin, cos, *made = picture.steps
+    picture.truth.set_data(x, cos)
+    for name, y in zip(("lstm", "feedforward"), made):
+        if name in picture.fits:
+            picture.fits[name].set_data(x, y)
+            picture.walks[name].set_data(sin, y)
+            picture.walks[name].set_markevery([len(y) - 1])  # the newest point
+    title = f"{i + 1} iterations, cost {costs[args.network == 'feedforward']:.3f}"
+    picture.course.set(xlim=(x[-1] - 10, x[-1]), title=title)
+    if picture.film:
+        picture.film.grab_frame()
+    if picture.window:
+        try:
             plt.pause(max(args.pause, 0.001))
-        if stopped:
-            break
-    saver.save(sess, os.path.join(run_dir, "model.ckpt"))
+        except Exception:  # the window is gone
+            stop.by, stop.status = "the window", 130
 
-    # ---- the sequence goes on, 2,000 steps in one piece, nothing learned any more ----------------
-    x = np.arange(BATCH_START, BATCH_START + 2000).reshape((1, 2000, 1)) / (10 * np.pi)
-    first = tuple(s[:1] for s in state)  # the memory of the batch's first sequence
-    costs = sess.run(cost, feed_dict={X: np.sin(x), Y: np.cos(x), cell_init_state: first})
-    tell("2000 steps more, weights frozen, cost: ", costs)
 
-    fit = os.path.join(run_dir, "fit.png")
-    figure.savefig(fit)
-    if movie:
-        movie.finish()
-    elif save:
-        figure.savefig(save)
-    picture = tf.image.decode_png(tf.io.read_file(fit))
-    train_writer.add_summary(sess.run(tf.summary.image("fit", [picture], 1)), args.iterations)
-    for writer in writers.values():
+def keep(picture, run_dir, writers):
+    """Write the last frame into the run's folder and TensorBoard, and what --save asks for."""
+    title = picture.course.get_title()
+    picture.course.set_title(f"finished: {title}" if title else "not trained")
+    file = os.path.join(run_dir, "fit.png")
+    picture.figure.savefig(file)
+    if picture.film:
+        picture.film.finish()
+    elif args.save:
+        picture.figure.savefig(args.save)
+    with open(file, "rb") as png:
+        image = tf.Summary.Image(encoded_image_string=png.read())
+    image.width, image.height = picture.figure.canvas.get_width_height()
+    value = tf.Summary.Value(tag="fit", image=image)
+    writers[0].add_summary(tf.Summary(value=[value]), args.iterations)
+    for writer in writers:
         writer.close()
 
-print(f"This run is in {run_dir}")
-print(f"To look at it: {sys.executable} -m tensorboard.main --logdir {args.logdir}")
-if stopped:
-    sys.exit(130)
-if window:
-    signal.signal(signal.SIGINT, lambda *_: plt.close())
-    plt.show()  # until it is closed
+
+def end(run_dir, window):
+    """Say where the run is, with a command that can be pasted; a window stays until closed."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
+    print(f"This run is in {run_dir}")
+    if os.name == "nt":
+        print(f"To look at it: {subprocess.list2cmdline(command)}")
+    else:
+        print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
+    if stop.by:
+        sys.exit(stop.status)
+    if window:
+        on_signals(lambda number, frame: plt.close("all"))
+        plt.show()
+
+
+# ==== the article's listing =======================================================================
+BATCH_START = 0
+TIME_STEPS = args.time_steps  # 20, if no option says otherwise
+BATCH_SIZE = args.batch_size  # 50
+INPUT_SIZE = 1
+OUTPUT_SIZE = 1
+CELL_SIZE = args.cell_size  # 16
+LR = args.lr  # 0.006
+
+
+def get_batch():
+    global BATCH_START, TIME_STEPS
+    # a batch is one long walk, cut into rows; row i of the next one goes on where row i ends
+    x = np.arange(BATCH_START, BATCH_START + BATCH_SIZE * TIME_STEPS)
+    x = x.reshape((BATCH_SIZE, TIME_STEPS)) / (10 * np.pi)
+
+    sinx = np.sin(x)
+    cosx = np.cos(x)
+
+    BATCH_START += TIME_STEPS
+    # (batch, time_steps, 1) twice, and (batch, time_steps)
+    return sinx[:, :, np.newaxis], cosx[:, :, np.newaxis], x
+
+
+class RNN:
+    def __init__(self, x):
+        # x: (batch, time_steps, 1), of any number and length (无限向右扩展)
+        cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)
+        self.cell_init_state = cell.zero_state(tf.shape(x)[0], dtype=tf.float32)
+
+        # outputs: (batch, time_steps, cell_size); final_state: c and s, (batch, cell_size) each
+        outputs, self.final_state = tf.nn.dynamic_rnn(
+            cell, x, initial_state=self.cell_init_state, time_major=False
+        )
+        with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Graphs tab
+            outputs = tf.reshape(outputs, (-1, CELL_SIZE))
+            w = tf.Variable(tf.random_normal([CELL_SIZE, OUTPUT_SIZE]), name="w")
+            b = tf.Variable(tf.random_normal([OUTPUT_SIZE]), name="b")
+            self.pred = tf.matmul(outputs, w) + b  # (batch * time_steps, 1)
+
+
+X = tf.placeholder(tf.float32, [None, None, INPUT_SIZE], name="input/X")
+Y = tf.placeholder(tf.float32, [None, None, OUTPUT_SIZE], name="input/Y")
+rnn = RNN(X)
+pred = rnn.pred
+
+with tf.name_scope("cost"):
+    cost = tf.reduce_mean(tf.square(tf.subtract(tf.reshape(pred, [-1]), tf.reshape(Y, [-1]))))
+with tf.name_scope("train"):
+    optimizer = tf.train.AdamOptimizer(LR).minimize(cost)
+
+# ---- RNN 与普通神经网络的直观区别: an ordinary network, to which every sin x comes alone ----
+with tf.name_scope("feedforward"):
+    hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
+    feedforward = tf.layers.dense(hidden, OUTPUT_SIZE)  # (batch * time_steps, 1)
+    feedforward_cost = tf.reduce_mean(tf.square(feedforward - tf.reshape(Y, (-1, OUTPUT_SIZE))))
+    train_feedforward = tf.train.AdamOptimizer(LR).minimize(feedforward_cost)
+
+checkpoint = find_checkpoint(args.restore)
+init = tf.global_variables_initializer()
+sess = tf.Session()
+sess.run(init)
+restore(sess, checkpoint)
+run_dir = new_run_dir()
+writers = new_writers(run_dir, sess.graph)
+picture = new_picture(run_dir)
+state = None  # no memory before the first batch
+for i in iterations():
+    sinx, cosx, x = get_batch()
+    if i == 0:
+        feed_dict = {X: sinx, Y: cosx}
+    else:
+        feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
+    fetches = [optimizer, rnn.final_state, pred, cost]
+    _, state, outputs, loss = sess.run(fetches, feed_dict=feed_dict)
+    fetches = [train_feedforward, feedforward, feedforward_cost]
+    _, others, other_loss = sess.run(fetches, feed_dict=feed_dict)
+    add_to_curves(writers, i, loss, other_loss)
+    add_to_picture(picture, i, x, sinx, cosx, outputs, others, loss, other_loss)
+
+    if i % 20 == 0:
+        print("cost: ", chosen(*sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
+save(sess, run_dir)
+feed_dict = next_2000(BATCH_START, X, Y, rnn, state)
+costs = sess.run([cost, feedforward_cost], feed_dict=feed_dict)
+print("2000 steps more, weights frozen, cost: ", chosen(*costs))
+keep(picture, run_dir, writers)
+end(run_dir, picture.window)
