@@ -379,15 +379,15 @@ def inside(image, kernel, bias):
 
 # ==== the test and the pictures ===================================================================
 def in_parts(sess, tensor, x, images):
-    """Return a tensor for each 1,000 images: all 10,000 at once would take a gigabyte."""
+    """Yield a tensor for each 1,000 images: all 10,000 at once would take a gigabyte."""
     images = images.reshape(-1, *x.shape.as_list()[1:])
-    parts = np.split(images, range(1000, len(images), 1000))
-    return [sess.run(tensor, {x: part}) for part in parts]
+    for part in np.split(images, range(1000, len(images), 1000)):
+        yield sess.run(tensor, {x: part})
 
 
 def test_all(sess, pred, x, test):
     """Print the accuracy on all test images; return the digit that the network reads in each."""
-    answers = np.concatenate(in_parts(sess, pred, x, test.images)).argmax(1)
+    answers = np.concatenate(list(in_parts(sess, pred, x, test.images))).argmax(1)
     print(f"Testing Accuracy (all {len(answers)} images): {np.mean(answers == test.digits):.6f}")
     return answers
 
@@ -468,7 +468,7 @@ PLAIN_TITLES = [r"$s_t = \tanh(x_t U + s_{t-1} W)$"]
 def picture_of_inside(image, digit, values):
     """The equations at work: the rows down the page, the units side by side; see `inside`."""
     figure = new_figure(1.5 + 2 * len(values), f"Inside the cell while it reads this {digit}")
-    grid = figure.subplots(len(values), 2, squeeze=False, width_ratios=[1, 5])
+    grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [1, 5]})
     units = values[-1, -1].argsort()  # side by side what ends alike
     titles = TITLES if len(values) == 6 else PLAIN_TITLES
     for (left, right), title, panel in zip(grid, titles, values):
@@ -498,17 +498,28 @@ def picture_of_gradients(gradients):
     return figure
 
 
+def rows_read(sess, mnist, x, outputs, count=2000):
+    """Return what `count` test images show after each row.
+
+    known: (n_step,), the accuracy of a probe fitted to the validation images' states;
+    logits: (n_step, count, 10), what the output layer answers.
+    """
+    w, b = sess.run(tf.trainable_variables("output_layer"))
+    fit = in_parts(sess, outputs, x, mnist.validation.images)
+    probes = fit_probes(fit, mnist.validation.labels)
+    states = np.concatenate(list(in_parts(sess, outputs, x, mnist.test.images[:count])), 1)
+    answers = (with_one(states) @ probes).argmax(2)
+    return (answers == mnist.test.digits[:count]).mean(1), states @ w + b
+
+
 def draw_pictures(sess, mnist, x, outputs, answers, gradients):
     """Return what the network makes of MNIST: {name: picture}."""
-    w, b, kernel, bias = sess.run(tf.trainable_variables())
-    fit, test = mnist.validation, mnist.test
-    images, digits = test.images.reshape(-1, *x.shape.as_list()[1:]), test.digits
-    probes = fit_probes(in_parts(sess, outputs, x, fit.images), fit.labels)
-    states = np.concatenate(in_parts(sess, outputs, x, images[:2000]), 1)
-    known = ((with_one(states) @ probes).argmax(2) == digits[:2000]).mean(1)
+    kernel, bias = sess.run(tf.trainable_variables("rnn"))
+    images, digits = mnist.test.images.reshape(-1, *x.shape.as_list()[1:]), mnist.test.digits
+    known, logits = rows_read(sess, mnist, x, outputs)
     return {
         "mistakes": picture_of_mistakes(images[:, :28], digits, answers),
-        "rows": picture_of_rows(images, digits[:2000], states @ w + b, known),
+        "rows": picture_of_rows(images, digits[:2000], logits, known),
         "inside": picture_of_inside(images[0], digits[0], inside(images[0], kernel, bias)),
         "gradient": picture_of_gradients(gradients),
     }
@@ -624,6 +635,7 @@ with tf.Session(config=config) as sess:
             train_writer.add_summary(s, global_step=step)
         if step % 100 == 0:
             watch()
+    gradients = watch()
     print(f"Optimization stopped by {stop.by}." if stop.by else "Optimization Finished!")
 
     test_len = 128
@@ -632,6 +644,6 @@ with tf.Session(config=config) as sess:
     acc = sess.run(accuracy, feed_dict={x: test_data, y: test_label})
     print(f"Testing Accuracy: {acc:.6f}")
     answers = test_all(sess, pred, x, mnist.test)
-    pictures = draw_pictures(sess, mnist, x, outputs, answers, watch())
+    pictures = draw_pictures(sess, mnist, x, outputs, answers, gradients)
     keep(pictures, run_dir, train_writer, sess.run(global_step))
 end(run_dir)

@@ -229,7 +229,8 @@ STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "
 def new_figure():
     """Return a figure with two axes, in a window if there can be one."""
     plt.rcParams.update({"font.size": 14, "figure.raise_window": False})  # it takes no focus
-    size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained", "width_ratios": [3, 2]}
+    size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained"}
+    size["gridspec_kw"] = {"width_ratios": [3, 2]}
     try:
         return plt.subplots(1, 2, **size)
     except Exception:  # MPLBACKEND asks for a window that cannot be had here, or Tcl is broken
@@ -287,8 +288,9 @@ def add_to_picture(picture, i, x, sinx, cosx, lstm, feedforward, *costs):
             picture.fits[name].set_data(x, y)
             picture.walks[name].set_data(sin, y)
             picture.walks[name].set_markevery([len(y) - 1])  # the newest point
-    title = f"{i + 1} iterations, cost {costs[args.network == 'feedforward']:.3f}"
-    picture.course.set(xlim=(x[-1] - 10, x[-1]), title=title)
+    name, cost = list(zip(STYLES, costs))[args.network == "feedforward"]
+    picture.course.set(xlim=(x[-1] - 10, x[-1]))
+    picture.course.set_title(f"{i + 1} iterations, {name} cost {cost:.3f}", fontsize=14)
     if picture.film:
         picture.film.grab_frame()
     if picture.window:
@@ -301,7 +303,7 @@ def add_to_picture(picture, i, x, sinx, cosx, lstm, feedforward, *costs):
 def keep(picture, run_dir, writers):
     """Write the last frame into the run's folder and TensorBoard, and what --save asks for."""
     title = picture.course.get_title()
-    picture.course.set_title(f"finished: {title}" if title else "not trained")
+    picture.course.set_title(f"finished: {title}" if title else "not trained", fontsize=14)
     file = os.path.join(run_dir, "fit.png")
     picture.figure.savefig(file)
     if picture.film:
