@@ -119,8 +119,11 @@ def print(*values):
 
 def fail(message):
     """End the script with one line, for something around it is at fault, not the code."""
-    sys.stderr.write(f"{NAME}: error: {message}\n")
-    os._exit(1)  # also from the thread that writes TensorBoard's files
+    line = f"{NAME}: error: {message}"
+    if threading.current_thread() is threading.main_thread():
+        sys.exit(line)
+    os.write(2, f"{line}\n".encode())  # the thread that writes TensorBoard's files
+    os._exit(1)
 
 
 def one_line(kind, error, traceback):
@@ -314,7 +317,7 @@ def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
     """Return watch(), which looks at the network and saves it: {step: gradient (n_step,)}."""
     gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # of each row
     gradient /= gradient[-1]
-    curves = [tf.summary.histogram(v.op.name, v, []) for v in tf.trainable_variables()]
+    curves = [tf.summary.histogram(f"weights/{v.op.name}", v, []) for v in tf.trainable_variables()]
     curves.append(tf.summary.scalar("gradient_at_row_1", gradient[0], []))
     inside = [tf.train.get_global_step(), gradient, tf.summary.merge(curves)]
     images = validation.images[:1000].reshape(-1, *x.shape.as_list()[1:])
@@ -583,7 +586,7 @@ def RNN(x):
     else:
         # outputs: (batch, n_step, n_hidden); transposed, (n_step, batch, n_hidden)
         outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)
-        outputs = tf.transpose(outputs, [1, 0, 2])
+        outputs = tf.transpose(outputs, [1, 0, 2], name="rnn/outputs")
 
     with tf.name_scope("output_layer/"):  # pred: (batch, n_classes)
         return tf.matmul(outputs[-1], w) + b, outputs

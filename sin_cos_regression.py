@@ -50,7 +50,7 @@ for name, (low, high) in limits.items():
     if not low <= getattr(args, name) <= high:
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
 if args.save is not None:
-    if not args.save.lower().endswith((".gif", ".png")):
+    if os.path.splitext(args.save)[1].lower() not in (".gif", ".png"):
         parser.error("--save takes the name of a .gif or a .png file")
     if args.save.lower().endswith(".gif") and args.iterations == 0:
         parser.error("--save takes a .gif of one iteration at least")
@@ -108,8 +108,11 @@ def print(*values):
 
 def fail(message):
     """End the script with one line, for something around it is at fault, not the code."""
-    sys.stderr.write(f"{NAME}: error: {message}\n")
-    os._exit(1)  # also from the thread that writes TensorBoard's files
+    line = f"{NAME}: error: {message}"
+    if threading.current_thread() is threading.main_thread():
+        sys.exit(line)
+    os.write(2, f"{line}\n".encode())  # the thread that writes TensorBoard's files
+    os._exit(1)
 
 
 def one_line(kind, error, traceback):
@@ -386,7 +389,7 @@ with tf.name_scope("train"):
     optimizer = tf.train.AdamOptimizer(LR).minimize(cost)
 
 # ---- RNN 与普通神经网络的直观区别: an ordinary network, to which every sin x comes alone ----
-with tf.name_scope("feedforward"):
+with tf.variable_scope("feedforward"):
     hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
     feedforward = tf.layers.dense(hidden, OUTPUT_SIZE)  # (batch * time_steps, 1)
     feedforward_cost = tf.reduce_mean(tf.square(feedforward - tf.reshape(Y, (-1, OUTPUT_SIZE))))

@@ -1,5 +1,6 @@
 """What the tests share: run a script as a user does, read what it left behind."""
 
+import gc
 import io
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,11 +71,13 @@ def events(folder):
     return EventAccumulator(str(folder), size_guidance=everything).Reload()
 
 
-def settings(folder):
-    """The settings of a run, {name: value} as text, from its event files in a folder."""
-    (text,) = events(folder).Tensors("settings")
-    cells = [cell.decode() for cell in text.tensor_proto.string_val]
-    return dict(zip(cells[::2], cells[1::2]))
+def settings(run_dir):
+    """The options of a run, {name: value}, as TensorBoard's HParams tab has them."""
+    from tensorboard.plugins.hparams import metadata
+
+    told = events(run_dir).SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    options = metadata.parse_session_start_info_plugin_data(told).hparams
+    return {name: getattr(value, value.WhichOneof("kind")) for name, value in options.items()}
 
 
 @contextmanager
@@ -106,6 +110,25 @@ def pixels(png):
     return np.array(Image.open(io.BytesIO(png)))
 
 
+@contextmanager
+def as_it_was():
+    """Put back afterwards what a script sets in its process: signals, hooks, stdout, settings."""
+    import matplotlib.pyplot as plt
+
+    numbers = signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), plt.rc_context():
+        for module, name in (sys, "argv"), (sys, "excepthook"), (threading, "excepthook"):
+            patch.setattr(module, name, getattr(module, name))
+        try:
+            yield patch
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            gc.unfreeze()
+            plt.close("all")
+
+
 @pytest.fixture(scope="session")
 def load(tmp_path_factory):
     """Run a script inside the test and return its names: graph, x, pred, cost, ..."""
@@ -113,15 +136,23 @@ def load(tmp_path_factory):
 
     def load(script, *options):
         logdir = tmp_path_factory.mktemp("loaded")
-        handler = signal.getsignal(signal.SIGINT)
-        with pytest.MonkeyPatch.context() as patch, tf.Graph().as_default() as graph:
+        with as_it_was() as patch, tf.Graph().as_default() as graph:
             patch.setattr(sys, "argv", [str(script), "--logdir", str(logdir), *map(str, options)])
-            patch.setattr(sys, "excepthook", sys.excepthook)  # put back afterwards
             names = runpy.run_path(str(script), run_name="__main__")
-        signal.signal(signal.SIGINT, handler)
         return SimpleNamespace(graph=graph, **names)
 
     return load
+
+
+def restored(net, checkpoint=None):
+    """A session on the graph of a script's names, with the weights that its run left."""
+    import tensorflow.compat.v1 as tf
+
+    with net.graph.as_default():
+        sess = tf.Session(graph=net.graph)
+        saver = tf.train.Saver(tf.global_variables())
+        saver.restore(sess, str(checkpoint or tf.train.latest_checkpoint(net.run_dir)))
+    return sess
 
 
 @pytest.fixture(scope="session")
@@ -130,8 +161,13 @@ def trained(tmp_path_factory):
     logdir = tmp_path_factory.mktemp("trained")
     result = run(CLASSIFIER, "--logdir", logdir)
     assert result.status == 0, result.stderr
+    run_dir = only_run(logdir)
     return SimpleNamespace(
-        lines=result.stdout.splitlines(), stderr=result.stderr, logdir=logdir, dir=only_run(logdir)
+        lines=result.stdout.splitlines(),
+        stderr=result.stderr,
+        logdir=logdir,
+        dir=run_dir,
+        checkpoint=run_dir / "model.ckpt-781",
     )
 
 

@@ -26,28 +26,11 @@ def test_the_arrays_are_the_published_files(mnist, name):
     assert hashlib.sha256(header + array.tobytes()).hexdigest() == DIGESTS[name]
 
 
-def fed(load, *options):
-    """Run the classifier; return its names and the batches that its training steps were fed."""
-    import tensorflow.compat.v1 as tf
-
-    batches, run = [], tf.Session.run
-
-    def record(sess, fetches, feed_dict=None):
-        if isinstance(fetches, list) and isinstance(fetches[0], tf.Operation):
-            images, labels = feed_dict.values()
-            batches.append((images, labels))
-            return None, np.zeros(labels.shape)  # a step without training
-        return run(sess, fetches, feed_dict)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tf.Session, "run", record)
-        return load(CLASSIFIER, *options), batches
-
-
 @pytest.fixture(scope="module")
 def epoch(load):
-    """The classifier's names, and an epoch: ten batches of 5,500 images."""
-    return fed(load, "--training-iters", 55000, "--batch-size", 5500)
+    """The classifier's data, and an epoch: ten batches of 5,500 images."""
+    mnist = load(CLASSIFIER, "--training-iters", 0).mnist
+    return mnist, [mnist.train.next_batch(5500, step) for step in range(1, 11)]
 
 
 def digests(images):
@@ -56,51 +39,81 @@ def digests(images):
 
 def test_training_validation_and_test_images_are_kept_apart(epoch, mnist):
     """The first 5,000 training images validate; an epoch is the other 55,000, each once."""
-    classifier, batches = epoch
-    scaled = mnist.x_train.astype(np.float32) / 255
+    data, batches = epoch
+    scaled = mnist.x_train.reshape(-1, 784).astype(np.float32) / 255
     assert digests(np.concatenate([images for images, _ in batches])) == digests(scaled[5000:])
-    np.testing.assert_array_equal(classifier.x_validation, scaled[:1000])
-    np.testing.assert_array_equal(classifier.x_test, mnist.x_test.astype(np.float32) / 255)
+    np.testing.assert_array_equal(data.validation.images, scaled[:5000])
+    np.testing.assert_array_equal(data.test.images * 255, mnist.x_test.reshape(-1, 784))
 
 
 def test_each_image_keeps_its_label(epoch, mnist):
-    classifier, batches = epoch
+    data, batches = epoch
     label_of = dict(zip(map(bytes, mnist.x_train), mnist.y_train))
     for images, labels in batches:
         pixels = np.rint(images * 255).astype(np.uint8)
         assert [label_of[bytes(image)] for image in pixels] == labels.argmax(1).tolist()
-    assert classifier.y_test.argmax(1).tolist() == mnist.y_test.tolist()
+    assert data.test.labels.argmax(1).tolist() == mnist.y_test.tolist()
 
 
 def test_pixels_lie_between_0_and_1_and_labels_are_one_hot(epoch):
     images, labels = epoch[1][0]
-    assert images.shape == (5500, 28, 28) and images.dtype == np.float32
+    assert images.shape == (5500, 784) and images.dtype == np.float32
     assert images.min() == 0 and images.max() == 1
     assert labels.shape == (5500, 10) and set(labels.ravel()) == {0, 1}
     assert (labels.sum(1) == 1).all()
 
 
-def numbered(load, tmp_path, count, *options):
-    """Run the classifier on `count` training images; return each batch as the images' numbers."""
-    images = np.zeros((5000 + count, 28, 28), np.uint8)
-    images[5000:] = np.arange(count).reshape(-1, 1, 1)  # an image's pixels are its number
-    labels = np.zeros(len(images), np.uint8)
-    few = {"x_test": images[:9], "y_test": labels[:9]}
-    np.savez(tmp_path / "numbered.npz", x_train=images, y_train=labels, **few)
-    _, batches = fed(load, "--data", tmp_path / "numbered.npz", *options)
-    return [np.rint(images[:, 0, 0] * 255).astype(int) for images, _ in batches]
+def test_the_training_is_fed_these_batches(load):
+    """Step 1, 2, ... in turn, and nothing else: recorded at the session."""
+    import tensorflow.compat.v1 as tf
+
+    fed, sess_run = [], tf.Session.run
+
+    def record(sess, fetches, feed_dict=None):
+        if isinstance(fetches, tf.Operation) and feed_dict:
+            fed.append(list(feed_dict.values()))
+        return sess_run(sess, fetches, feed_dict)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.Session, "run", record)
+        train = load(CLASSIFIER, "--training-iters", 300, "--batch-size", 100).mnist.train
+    assert len(fed) == 3
+    for step, (images, labels) in enumerate(fed, 1):
+        same_images, same_labels = train.next_batch(100, step)
+        np.testing.assert_array_equal(images.reshape(100, 784), same_images)
+        np.testing.assert_array_equal(labels, same_labels)
 
 
-def test_no_image_comes_twice_in_an_epoch_and_a_batch_may_cross_its_end(load, tmp_path):
+@pytest.fixture(scope="module")
+def numbered(load):
+    """Return batches as the numbers of their images, of a training set of so many."""
+    net = load(CLASSIFIER, "--training-iters", 0)
+
+    def numbered(count, batch_size, steps):
+        images = np.tile(np.arange(count, dtype=np.uint8)[:, np.newaxis, np.newaxis], (1, 28, 28))
+        data = net.DataSet(images, np.zeros(count, int))
+        batches = [data.next_batch(batch_size, step)[0] for step in steps]
+        return [np.rint(batch[:, 0] * 255).astype(int) for batch in batches]
+
+    return numbered
+
+
+def test_no_image_comes_twice_in_an_epoch_and_a_batch_may_cross_its_end(numbered):
     """250 images, 100 a batch: the third batch has the last 50 of one epoch and 50 of the next."""
-    options = ("--batch-size", 100, "--training-iters", 500)
-    drawn = np.concatenate(numbered(load, tmp_path, 250, *options))
+    drawn = np.concatenate(numbered(250, 100, range(1, 6)))
     first, second = drawn[:250], drawn[250:]
     assert sorted(first) == sorted(second) == list(range(250))
     assert list(first) != list(second), "each epoch is shuffled anew"
     assert list(first) != list(range(250))
 
 
-def test_a_batch_may_be_larger_than_an_epoch(load, tmp_path):
-    (batch,) = numbered(load, tmp_path, 30, "--batch-size", 100, "--training-iters", 100)
+def test_a_batch_may_be_larger_than_an_epoch(numbered):
+    (batch,) = numbered(30, 100, [1])
     assert sorted(np.bincount(batch)) == [3] * 20 + [4] * 10, "three epochs and a third"
+
+
+def test_a_step_has_the_same_batch_whenever_it_is_asked_for(numbered):
+    """So that a run that goes on at step 1000 sees what it would have seen."""
+    in_order = numbered(250, 100, range(1, 30))
+    for step in (29, 3, 14, 3):
+        np.testing.assert_array_equal(numbered(250, 100, [step])[0], in_order[step - 1])

@@ -7,34 +7,54 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, ROOT, run, start, told_in_one_line
+from conftest import CLASSIFIER, REGRESSION, ROOT, finish, run, start, told_in_one_line
+
+BAD_OPTIONS = {
+    CLASSIFIER: """
+        --batch-size 0          --batch-size many      --n-hidden 0        --display-step 0
+        --training-iters -1     --training-iters 127   --lr 0              --lr nan
+        --seed -1               --seed 4294967296      --cell gru          --rnn both
+        --lr-decay linear       --epochs 3             --wait -1           --wait 1.5
+        --forget-bias inf       --forget-bias nan      --xla maybe
+    """,
+    REGRESSION: """
+        --batch-size 0          --time-steps 0         --cell-size 0       --iterations -1
+        --lr inf                --pause -1             --pause nan         --pause 3601
+        --seed -1               --network gru          --save fit.xyz      --save .gif
+        --save no/folder/f.png
+    """,
+}
+CASES = [
+    (script, *pair)
+    for script, text in BAD_OPTIONS.items()
+    for pair in zip(*[iter(text.split())] * 2)
+]
+CASES += [
+    (CLASSIFIER, "--forget-bias", "1", "--cell", "rnn"),
+    (CLASSIFIER, "--xla", "on", "--rnn", "static"),
+    (REGRESSION, "--save", "fit.gif", "--iterations", "0"),
+    (REGRESSION, "--save", "folder.png"),
+    (REGRESSION, "--save", "folder.png/fit.gif/x.png"),
+]
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--batch-size", "0"),
-        ("--batch-size", "many"),
-        ("--n-hidden", "0"),
-        ("--display-step", "0"),
-        ("--training-iters", "-1"),
-        ("--lr", "0"),
-        ("--lr", "nan"),
-        ("--seed", "-1"),
-        ("--seed", str(2**32)),
-        ("--cell", "gru"),
-        ("--rnn", "both"),
-        ("--lr-decay", "linear"),
-        ("--epochs", "3"),
-    ],
-)
-def test_a_bad_option_is_told_with_the_usage_and_one_sentence(options, tmp_path):
-    result = run(CLASSIFIER, *options, "--logdir", tmp_path)
+@pytest.mark.parametrize(("script", "option", "value", "others"), [(*c[:3], c[3:]) for c in CASES])
+def test_a_bad_option_is_told_with_the_usage_and_one_sentence(
+    script, option, value, others, tmp_path
+):
+    """The sentence names the option at fault, and nothing is made."""
+    (tmp_path / "folder.png").mkdir()
+    result = run(script, option, value, *others, "--logdir", tmp_path / "logs", cwd=tmp_path)
     assert result.status == 2 and result.stdout == ""
-    assert result.stderr.startswith("usage: mnist_lstm_classifier.py")
+    assert result.stderr.startswith(f"usage: {script.name}")
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("mnist_lstm_classifier.py: error: ") and options[0] in last
-    assert not list(tmp_path.iterdir())
+    assert last.startswith(f"{script.name}: error: ") and option in last
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+@pytest.mark.parametrize(("value", "told"), [("0", "from 1e-09 to 1000"), ("1001", "1000")])
+def test_a_bad_number_is_told_the_limits(value, told):
+    assert told in run(CLASSIFIER, "--lr", value).stderr.splitlines()[-1]
 
 
 IMAGES, LABELS = np.zeros((5001, 28, 28), np.uint8), np.zeros(5001, np.uint8)
@@ -50,10 +70,22 @@ GOOD = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:9], "y_test": LA
         {"x_test": IMAGES[:0], "y_test": LABELS[:0]},
         {"y_test": LABELS[:9] + 10},  # no such class
         {"y_test": None},
+        {"y_train": LABELS.astype(int) - 1},  # would be taken for a 9
+        {"y_train": LABELS + 0.5},
+        {"y_train": LABELS.astype(str)},
+        {"x_train": np.where(IMAGES[..., :1] == 0, np.nan, IMAGES)},
+        {"x_train": np.where(IMAGES[..., :1] == 0, np.inf, IMAGES)},
+        {"x_test": IMAGES[:9] - 1.0},
+        {"x_test": IMAGES[:9].astype(int) + 256},
+        {"x_train": IMAGES.astype(str)},
+        {"x_train": IMAGES.astype(object)},
     ],
-    ids=["flat", "few-labels", "few-images", "no-test", "label-10", "no-labels"],
+    ids=[
+        *("flat", "few-labels", "few-images", "no-test", "label-10", "no-labels", "label-minus-1"),
+        *("label-half", "label-string", "nan", "inf", "negative", "256", "string", "object"),
+    ],
 )
-def test_data_of_the_wrong_shape(wrong, tmp_path):
+def test_data_that_are_not_mnist(wrong, tmp_path):
     arrays = {name: array for name, array in {**GOOD, **wrong}.items() if array is not None}
     np.savez(tmp_path / "wrong.npz", **arrays)
     result = run(CLASSIFIER, "--data", tmp_path / "wrong.npz", "--logdir", tmp_path / "logs")
@@ -89,14 +121,50 @@ def test_a_log_folder_that_cannot_be_written(tmp_path):
     told_in_one_line(run(CLASSIFIER, "--logdir", tmp_path / "file"), "Not a directory", "file")
 
 
-def test_a_full_disk(tmp_path):
-    """A limit on the size of a file stands for it: the checkpoint cannot be written."""
-    limited = ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", sys.executable, CLASSIFIER]
-    result = subprocess.run(
-        [*limited, "--training-iters", "1280", "--logdir", tmp_path], capture_output=True, text=True
-    )
-    result.status = result.returncode
-    told_in_one_line(result, "model.ckpt", "File too large")
+def limited(script, blocks, *options):
+    """Run a script that can write no file larger than so many blocks of 1 KiB: a full disk."""
+    command = ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "bash", sys.executable, str(script)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return finish(subprocess.Popen([*command, *map(str, options)], **pipes))
+
+
+def test_a_full_disk_when_the_checkpoint_is_saved(tmp_path):
+    result = limited(CLASSIFIER, 100, "--training-iters", 1280, "--logdir", tmp_path)
+    told_in_one_line(result, "checkpoint", str(tmp_path), "File too large")
+
+
+def test_a_full_disk_when_the_curves_are_written(tmp_path):
+    """The thread that writes them flushes first: the checkpoint is smaller than the limit here.
+
+    A graph of many nodes (28 cells in a row) makes the events large, a small network the
+    checkpoint small.
+    """
+    small = ("--n-hidden", 2, "--rnn", "static", "--training-iters", 0)
+    result = limited(CLASSIFIER, 64, *small, "--logdir", tmp_path)
+    told_in_one_line(result, "File too large")
+    assert list(tmp_path.glob("*/*/model.ckpt-0.index")), "it was not the checkpoint that failed"
+
+
+def test_a_full_disk_in_the_regression(tmp_path):
+    result = limited(REGRESSION, 8, "--iterations", 5, "--logdir", tmp_path)
+    told_in_one_line(result, "File too large")
+
+
+@pytest.mark.parametrize("most", [1, 255], ids=["0-to-1", "0-to-255"])
+def test_images_of_floating_point(most, load, tmp_path):
+    """Scaled already, or not: they reach the network as the 8-bit ones do."""
+    random = np.random.RandomState(0)
+    bytes_ = random.randint(0, 256, (5010, 28, 28)).astype(np.uint8)
+    digits = random.randint(0, 10, 5010)
+    floats = bytes_ / 255 * most
+    seen = []
+    for name, images in ("bytes", bytes_), ("floats", floats):
+        test = {"x_test": images[:9], "y_test": digits[:9]}
+        np.savez(tmp_path / f"{name}.npz", x_train=images, y_train=digits, **test)
+        options = ("--data", tmp_path / f"{name}.npz", "--training-iters", 0)
+        seen.append(load(CLASSIFIER, *options).mnist)
+    for one, other in zip(vars(seen[0]).values(), vars(seen[1]).values()):
+        np.testing.assert_allclose(one.images, other.images, atol=1e-6)
 
 
 def test_a_reader_of_the_lines_that_leaves(tmp_path):

@@ -3,45 +3,60 @@
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CLASSIFIER, REGRESSION
+from conftest import CLASSIFIER, REGRESSION, restored
 
 pytestmark = pytest.mark.quick
 
 
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+@pytest.fixture(scope="module")
+def classifier(load):
+    """The classifier, trained on 6,400 images, a session with its weights, and these in float64."""
+    yield from with_weights(load(CLASSIFIER, "--training-iters", 6400))
 
 
-def lstm(x, c, s, kernel, bias, forget_bias=1.0):
-    """The article's LSTM: all outputs s_t and memories c_t, (time, batch, hidden) each.
-
-    x: (time, batch, input); c, s: (batch, hidden), memory and state before the first step;
-    kernel: (input + hidden, 4 * hidden), the article's U above its W, in the order i, g, f, o;
-    bias: (4 * hidden,), which the article leaves out, as it does forget_bias: BasicLSTMCell adds
-    1 inside the forget gate, so that a new network begins by remembering.
-    """
-    U_i, U_g, U_f, U_o = np.split(kernel[: x.shape[2]], 4, axis=1)
-    W_i, W_g, W_f, W_o = np.split(kernel[x.shape[2] :], 4, axis=1)
-    b_i, b_g, b_f, b_o = np.split(bias, 4)
-    outputs, memories = [], []
-    for x_t in x:
-        i = sigmoid(x_t @ U_i + s @ W_i + b_i)  # i = σ(x_t U^i + s_(t-1) W^i)
-        f = sigmoid(x_t @ U_f + s @ W_f + b_f + forget_bias)  # f = σ(x_t U^f + s_(t-1) W^f)
-        o = sigmoid(x_t @ U_o + s @ W_o + b_o)  # o = σ(x_t U^o + s_(t-1) W^o)
-        g = np.tanh(x_t @ U_g + s @ W_g + b_g)  # g = tanh(x_t U^g + s_(t-1) W^g)
-        c = c * f + g * i  # c_t = c_(t-1) ∘ f + g ∘ i
-        s = np.tanh(c) * o  # s_t = tanh(c_t) ∘ o
-        outputs.append(s)
-        memories.append(c)
-    return np.array(outputs), np.array(memories)
+@pytest.fixture(scope="module")
+def regression(load):
+    """The regression after 60 iterations, likewise."""
+    yield from with_weights(load(REGRESSION, "--iterations", 60))
 
 
-def classify(images, weights, **keywords):
-    """The classifier: logits (batch, 10) for images (batch, 28, 28), and all s_t and c_t."""
-    kernel, bias, w, b = weights
-    zero = np.zeros((len(images), len(w)))  # no memory before the first row
-    outputs, memories = lstm(images.transpose(1, 0, 2), zero, zero, kernel, bias, **keywords)
-    return outputs[-1] @ w + b, outputs, memories
+WEIGHTS = [f"rnn/basic_lstm_cell/{v}:0" for v in ("kernel", "bias")]
+WEIGHTS += [f"output_layer/{v}:0" for v in ("w", "b")]
+
+
+def with_weights(net):
+    with restored(net) as net.sess:
+        net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
+        yield net
+
+
+@pytest.fixture(scope="module")
+def lstm(classifier):
+    """The script's six equations over a sequence: all s_t and c_t, (time, batch, hidden) each."""
+
+    def lstm(x, c, s, kernel, bias, forget_bias=1.0):
+        """x: (time, batch, input); c, s: (batch, hidden), before the first step."""
+        outputs, memories = [], []
+        for x_t in x:
+            *_, c, s = classifier.six_equations(x_t, c, s, kernel, bias, forget_bias)
+            outputs.append(s)
+            memories.append(c)
+        return np.array(outputs), np.array(memories)
+
+    return lstm
+
+
+@pytest.fixture(scope="module")
+def classify(lstm):
+    """The classifier by the equations: logits (batch, 10) for images, and all s_t and c_t."""
+
+    def classify(images, weights, **keywords):
+        kernel, bias, w, b = weights
+        zero = np.zeros((len(images), len(w)))  # no memory before the first row
+        outputs, memories = lstm(images.transpose(1, 0, 2), zero, zero, kernel, bias, **keywords)
+        return outputs[-1] @ w + b, outputs, memories
+
+    return classify
 
 
 def cross_entropy(logits, labels):
@@ -50,38 +65,21 @@ def cross_entropy(logits, labels):
     return -np.mean((labels * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1))
 
 
-WEIGHTS = [f"LSTM/basic_lstm_cell/{v}:0" for v in ("kernel", "bias")]
-WEIGHTS += [f"output_layer/{v}:0" for v in ("w", "b")]
-
-
-@pytest.fixture(scope="module")
-def classifier(load):
-    """The classifier, trained on 6,400 images, a session with its weights, and these in float64."""
-    yield from trained(load(CLASSIFIER, "--training-iters", 6400))
-
-
-@pytest.fixture(scope="module")
-def regression(load):
-    """The regression after 60 iterations, likewise."""
-    yield from trained(load(REGRESSION, "--iterations", 60))
-
-
-def trained(net):
-    with tf.Session(graph=net.graph) as net.sess:
-        net.saver.restore(net.sess, f"{net.run_dir}/model.ckpt")
-        net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
-        yield net
+def some(classifier, count):
+    """The first test images, (count, 28, 28), and their labels."""
+    test = classifier.mnist.test
+    return test.images[:count].reshape(-1, 28, 28), test.labels[:count]
 
 
 # ---- the numbers ---------------------------------------------------------------------------------
 
 
-def test_every_output_of_the_classifier(classifier):
-    images, labels = classifier.x_test[:128], classifier.y_test[:128]
+def test_every_output_of_the_classifier(classifier, classify):
+    images, labels = some(classifier, 128)
     feed = {classifier.x: images, classifier.y: labels}
     logits, outputs, _ = classify(images, classifier.weights)
     found = classifier.sess.run(
-        ["LSTM/outputs:0", classifier.pred, classifier.cost, classifier.accuracy], feed
+        [classifier.outputs, classifier.pred, classifier.cost, classifier.accuracy], feed
     )
     np.testing.assert_allclose(found[0], outputs, atol=1e-5)
     np.testing.assert_allclose(found[1], logits, atol=1e-5)
@@ -89,22 +87,20 @@ def test_every_output_of_the_classifier(classifier):
     assert found[3] == pytest.approx(np.mean(logits.argmax(1) == labels.argmax(1)), abs=1e-6)
 
 
-def test_every_state_of_the_classifier(classifier):
+def test_every_state_of_the_classifier(classifier, classify):
     """dynamic_rnn tells only the last c_t: so each image is read to row 1, to row 2, ... to 28."""
-    images = classifier.x_test[:20]
+    images, _ = some(classifier, 20)
     _, outputs, memories = classify(images, classifier.weights)
     with classifier.graph.as_default(), tf.variable_scope("", reuse=True):
         cell = tf.nn.rnn_cell.BasicLSTMCell(classifier.n_hidden)
         rows = np.repeat(np.arange(1, 29), len(images))
-        _, state = tf.nn.dynamic_rnn(
-            cell, classifier.x, sequence_length=rows, dtype=tf.float32, scope="LSTM"
-        )
+        _, state = tf.nn.dynamic_rnn(cell, classifier.x, sequence_length=rows, dtype=tf.float32)
     c, s = classifier.sess.run(state, {classifier.x: np.tile(images, (28, 1, 1))})
     np.testing.assert_allclose(c, memories.reshape(c.shape), atol=1e-5)
     np.testing.assert_allclose(s, outputs.reshape(s.shape), atol=1e-5)
 
 
-def test_every_output_and_state_of_the_regression(regression):
+def test_every_output_and_state_of_the_regression(regression, lstm):
     """A batch that goes on from the last one's state, read step by step."""
     sinx, cosx, _ = regression.get_batch()
     kernel, bias, w, b = regression.weights
@@ -112,23 +108,27 @@ def test_every_output_and_state_of_the_regression(regression):
     outputs, memories = lstm(sinx.transpose(1, 0, 2), c, s, kernel, bias)
     pred = (outputs @ w + b).transpose(1, 0, 2)
 
-    feed = {regression.X: sinx, regression.Y: cosx, regression.cell_init_state: regression.state}
-    found = regression.sess.run([regression.pred["lstm"], regression.cost["lstm"]], feed)
+    feed = {
+        regression.X: sinx,
+        regression.Y: cosx,
+        regression.rnn.cell_init_state: regression.state,
+    }
+    found = regression.sess.run([regression.pred, regression.cost], feed)
     np.testing.assert_allclose(found[0], pred.reshape(-1, 1), atol=1e-5)
     assert found[1] == pytest.approx(np.mean((pred - cosx) ** 2), abs=1e-5)
 
     state = regression.state
     for t in range(20):
-        feed = {regression.X: sinx[:, t : t + 1], regression.cell_init_state: state}
-        state = regression.sess.run(regression.final_state, feed)
+        feed = {regression.X: sinx[:, t : t + 1], regression.rnn.cell_init_state: state}
+        state = regression.sess.run(regression.rnn.final_state, feed)
         np.testing.assert_allclose(state.c, memories[t], atol=1e-5)
         np.testing.assert_allclose(state.h, outputs[t], atol=1e-5)
 
 
-def test_without_the_forget_bias_the_numbers_differ(classifier):
+def test_without_the_forget_bias_the_numbers_differ(classifier, classify):
     """The one thing that BasicLSTMCell does and the article does not say."""
-    images = classifier.x_test[:128]
-    found = classifier.sess.run("LSTM/outputs:0", {classifier.x: images})
+    images, _ = some(classifier, 128)
+    found = classifier.sess.run(classifier.outputs, {classifier.x: images})
     _, outputs, _ = classify(images, classifier.weights, forget_bias=0.0)
     assert np.abs(found - outputs).max() > 0.1
 
@@ -162,22 +162,28 @@ def test_the_gates_of_the_real_cell_do_what_the_article_says(i, f, then):
     np.testing.assert_allclose(found, then(c, g), atol=1e-5)
 
 
-def test_the_gates_in_tensorboard_are_the_cells_own(classifier):
-    """The script recomputes them: with them the equations lead to the cell's own s_t and c_t."""
-    images = classifier.x_test[:20]
-    rows = images.transpose(1, 0, 2)
-    _, s, c = classify(images, classifier.weights)
-    gates = [classifier.inside[f"gates/{gate}"] for gate in "ifo"]
-    i, f, o = classifier.sess.run(gates, {classifier.x: images})
-    kernel, bias = classifier.weights[:2]
-    before = np.zeros_like(s[:1])  # no memory before the first row
-    s_before, c_before = np.concatenate([before, s[:-1]]), np.concatenate([before, c[:-1]])
-    n = s.shape[2]
-    g = np.tanh(np.concatenate([rows, s_before], 2) @ kernel[:, n : 2 * n] + bias[n : 2 * n])
-    np.testing.assert_allclose(c_before * f + g * i, c, atol=1e-5)
-    np.testing.assert_allclose(np.tanh(c) * o, s, atol=1e-5)
+def test_the_picture_shows_what_the_cell_does(classifier):
+    """inside.png: its six panels are the equations', and its s_t the cell's own outputs."""
+    image = classifier.mnist.test.images[0].reshape(28, 28)
+    kernel, bias = classifier.sess.run(WEIGHTS[:2])
+    values = classifier.inside(image, kernel, bias)
+    outputs = classifier.sess.run(classifier.outputs, {classifier.x: image[np.newaxis]})
+    np.testing.assert_allclose(values[5], outputs[:, 0], atol=1e-5)
+    i, f, o, g, c, s = values
+    before = np.vstack([0 * c[:1], c[:-1]])
+    np.testing.assert_allclose(c, before * f + g * i, atol=1e-6)
+    np.testing.assert_allclose(s, np.tanh(c) * o, atol=1e-6)
     for gate in (i, f, o):
-        assert 0 <= gate.min() < gate.max() <= 1
+        assert 0 < gate.min() < gate.max() < 1, "介于 0~1，即这两个极端之间"
+    assert i[0].mean() == pytest.approx(0.5, abs=0.02), "a blank row: σ(0)"
+    assert f[0].mean() == pytest.approx(0.731, abs=0.02), "σ(1): the forget bias"
+
+    panels = classifier.pictures["inside"].axes
+    shown = [axes.images[0].get_array() for axes in panels if axes.get_title()]
+    assert len(shown) == 6
+    for panel, array in zip(shown, values):
+        np.testing.assert_allclose(np.sort(panel), np.sort(array), atol=1e-6)
+    assert (np.diff(shown[4][-1]) >= 0).all(), "side by side the units that remember alike"
 
 
 # ---- the gradient --------------------------------------------------------------------------------
@@ -199,7 +205,8 @@ def check_the_gradient(net, network_cost, feed, cost):
     with net.graph.as_default(), tf.Session() as sess:
         sess.run(tf.global_variables_initializer())  # a new Adam, but the trained weights
         for variable in tf.trainable_variables():
-            variable.load(net.weights[WEIGHTS.index(variable.name)], sess)
+            if variable.name in WEIGHTS:
+                variable.load(net.weights[WEIGHTS.index(variable.name)], sess)
         kernel = net.graph.get_tensor_by_name(WEIGHTS[0])
         before, slope = sess.run([kernel, tf.gradients(network_cost, kernel)[0]], feed)
         sess.run(net.optimizer, feed)
@@ -218,8 +225,8 @@ def check_the_gradient(net, network_cost, feed, cost):
                 assert step[place] == pytest.approx(expected, rel=1e-2), (gate, place)
 
 
-def test_the_classifiers_gradient_in_each_gate(classifier):
-    images, labels = classifier.x_test[:128], classifier.y_test[:128]
+def test_the_classifiers_gradient_in_each_gate(classifier, classify):
+    images, labels = some(classifier, 128)
     feed = {classifier.x: images, classifier.y: labels}
 
     def cost(kernel):
@@ -229,9 +236,13 @@ def test_the_classifiers_gradient_in_each_gate(classifier):
     check_the_gradient(classifier, classifier.cost, feed, cost)
 
 
-def test_the_regressions_gradient_in_each_gate(regression):
+def test_the_regressions_gradient_in_each_gate(regression, lstm):
     sinx, cosx, _ = regression.get_batch()
-    feed = {regression.X: sinx, regression.Y: cosx, regression.cell_init_state: regression.state}
+    feed = {
+        regression.X: sinx,
+        regression.Y: cosx,
+        regression.rnn.cell_init_state: regression.state,
+    }
     _, bias, w, b = regression.weights
     c, s = (np.float64(part) for part in regression.state)
 
@@ -239,4 +250,4 @@ def test_the_regressions_gradient_in_each_gate(regression):
         outputs, _ = lstm(sinx.transpose(1, 0, 2), c, s, kernel, bias)
         return np.mean((outputs @ w + b - cosx.transpose(1, 0, 2)) ** 2)
 
-    check_the_gradient(regression, regression.cost["lstm"], feed, cost)
+    check_the_gradient(regression, regression.cost, feed, cost)
