@@ -126,10 +126,15 @@ def fail(message):
     os._exit(1)
 
 
+def in_words(error):
+    """Return what an error says, without the many lines that TensorFlow puts around it."""
+    return str(error).split("\n\t [[")[0].splitlines()[-1]
+
+
 def one_line(kind, error, traceback):
     """Tell of files (a full disk, a closed pipe) in one line, of a mistake in the graph all."""
     if isinstance(error, OSError) or getattr(error, "op", error) is None:
-        fail(str(error).splitlines()[0])
+        fail(in_words(error))
     sys.__excepthook__(kind, error, traceback)
 
 
@@ -310,7 +315,7 @@ def save(saver, sess, run_dir, step):
     try:
         saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
     except (tf.errors.OpError, ValueError, OSError) as error:  # disk full, folder gone
-        fail(f"no checkpoint in {run_dir}: {str(error).splitlines()[0]}")
+        fail(f"no checkpoint in {run_dir}: {in_words(error)}")
 
 
 def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
@@ -441,7 +446,7 @@ def picture_of_rows(images, digits, logits, known):
 
     logits: (n_step, batch, 10), the output layer's; known: (n_step,), the probes' accuracy.
     """
-    figure = new_figure(7.6, "With every row, more is known of the digit")
+    figure = new_figure(7.6, f"After the last row, {known[-1]:.0%} of the digits are known")
     above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
     above.supxlabel("what the output layer answers after each row", fontsize=13)
     right = logits.argmax(2) == digits
@@ -496,7 +501,7 @@ def picture_of_gradients(gradients):
         label = f"{args.cell} after {step} steps" if step else f"{args.cell}, untrained"
         rows = range(1, 1 + len(gradients[step]))
         axes.plot(rows, gradients[step], line, color=colour, label=label)
-    axes.set(ylim=(1e-4, 100))
+    axes.set(ylim=(1e-6, 100))
     axes.legend(fontsize=13, ncol=2)
     return figure
 

@@ -115,10 +115,15 @@ def fail(message):
     os._exit(1)
 
 
+def in_words(error):
+    """Return what an error says, without the many lines that TensorFlow puts around it."""
+    return str(error).split("\n\t [[")[0].splitlines()[-1]
+
+
 def one_line(kind, error, traceback):
     """Tell of files (a full disk, a closed pipe) in one line, of a mistake in the graph all."""
     if isinstance(error, OSError) or getattr(error, "op", error) is None:
-        fail(str(error).splitlines()[0])
+        fail(in_words(error))
     sys.__excepthook__(kind, error, traceback)
 
 
@@ -209,7 +214,7 @@ def save(sess, run_dir):
         file = os.path.join(run_dir, "model.ckpt")
         tf.train.Saver(save_relative_paths=True).save(sess, file, write_meta_graph=False)
     except (tf.errors.OpError, ValueError, OSError) as error:  # disk full, folder gone
-        fail(f"no checkpoint in {run_dir}: {str(error).splitlines()[0]}")
+        fail(f"no checkpoint in {run_dir}: {in_words(error)}")
 
 
 def new_writers(run_dir, graph):

@@ -36,7 +36,7 @@ def classifiers(tmp_path_factory):
     """50 steps of the classifier on each TensorFlow, from the weights that today's drew."""
     logdir = tmp_path_factory.mktemp("classifiers")
     assert run(CLASSIFIER, "--training-iters", 0, "--logdir", logdir / "new").status == 0
-    new = ("--restore", only_run(logdir / "new") / "model.ckpt")
+    new = ("--restore", only_run(logdir / "new"))
     return on_both(logdir, CLASSIFIER, *new, "--training-iters", 6400, "--display-step", 1)
 
 
@@ -46,7 +46,7 @@ def regressions(tmp_path_factory):
     logdir = tmp_path_factory.mktemp("regressions")
     zero = ("--iterations", 0, "--network", "both")
     assert run(REGRESSION, *zero, "--logdir", logdir / "new", python=TF1).status == 0
-    new = ("--restore", only_run(logdir / "new") / "model.ckpt")
+    new = ("--restore", only_run(logdir / "new"))
     return on_both(logdir, REGRESSION, *new, "--iterations", 50, "--network", "both")
 
 
@@ -71,7 +71,7 @@ def test_the_regressions_first_50_costs_agree(regressions, network):
 
 def test_each_reads_the_others_checkpoint_to_the_last_image(classifiers, tmp_path):
     for number, trained in enumerate(classifiers):
-        options = ("--restore", trained.dir / "model.ckpt", "--training-iters", 0)
+        options = ("--restore", trained.dir, "--training-iters", 0)
         for tested in on_both(tmp_path / str(number), CLASSIFIER, *options):
             assert tested.lines[1:3] == trained.lines[51:53]
 
@@ -79,7 +79,7 @@ def test_each_reads_the_others_checkpoint_to_the_last_image(classifiers, tmp_pat
 def test_each_goes_on_with_the_others_sequence(regressions, tmp_path):
     """2,000 steps of a restored network, from an empty memory."""
     for number, trained in enumerate(regressions):
-        options = ("--restore", trained.dir / "model.ckpt", "--iterations", 0, "--network", "both")
+        options = ("--restore", trained.dir, "--iterations", 0, "--network", "both")
         told = [
             [float(cost) for cost in re.findall(r"\d\.\d+(?:e-\d+)?", result.lines[1])]
             for result in on_both(tmp_path / str(number), REGRESSION, *options)
