@@ -115,6 +115,7 @@ def print(*values):
     except OSError as error:
         if error.errno != errno.EIO:
             raise
+        sys.stdout = io.StringIO()
 
 
 def fail(message):
@@ -274,8 +275,8 @@ def what_is_wrong_with(checkpoint):
             if there != here:
                 return f"is of another network: {variable.op.name} is {there} there, {here} here"
             reader.get_tensor(variable.op.name)  # finds every damaged bit
-    except tf.errors.OpError as error:
-        return f"is damaged: {error.message}"
+    except Exception as error:  # whatever the reader stumbles over
+        return f"is damaged: {in_words(error)}"
 
 
 def find_checkpoint(restore):

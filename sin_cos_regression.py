@@ -104,6 +104,7 @@ def print(*values):
     except OSError as error:
         if error.errno != errno.EIO:
             raise
+        sys.stdout = io.StringIO()
 
 
 def fail(message):
@@ -198,8 +199,8 @@ def find_checkpoint(restore):
             if shapes.get(name) != here:
                 fail(f"{checkpoint!r} is of another network: {name} {shapes.get(name)}, not {here}")
             reader.get_tensor(name)  # finds every damaged bit
-    except tf.errors.OpError as error:
-        fail(f"{checkpoint!r} is damaged: {error.message}")
+    except Exception as error:  # whatever the reader stumbles over
+        fail(f"{checkpoint!r} is damaged: {in_words(error)}")
     return checkpoint
 
 

@@ -88,14 +88,14 @@ def test_with_72_rows_to_wait_the_plain_rnn_learns_nothing():
 
 
 def test_an_lstm_that_begins_by_remembering_learns_it():
-    """能够学习到长期依赖关系: σ(3) = 0.95 a row; with the default, σ(1) = 0.73, three of five fail."""
+    """能够学习到长期依赖关系: σ(3) = 0.95 a row; with σ(1) = 0.73, three of five fail."""
     assert min(accuracies("LSTM, wait 72, forget bias 3")) > 0.88
     assert last_gradients("LSTM, wait 72, forget bias 3")[:, 0].min() > 1
     assert sum(accuracy < 0.2 for accuracy in accuracies("LSTM, wait 72")) == 3
 
 
 def test_what_was_forgotten_is_gone_from_the_state_too():
-    """Where a network is at chance after waiting, its state once knew, and no probe finds it now."""
+    """Where a network is at chance after waiting, its state knew once, and does not any more."""
     for name in ("LSTM, wait 28, forget bias 0", "plain RNN, wait 72"):
         for run in STORED[name]:
             if run["accuracy"] < 0.2:

@@ -345,6 +345,34 @@ def test_the_window_closed_in_mid_run_ends_the_run_as_ctrl_c_does(end, screen, t
     assert (run_dir / "fit.png").exists() and (run_dir / "model.ckpt.index").exists()
 
 
+def test_ctrl_c_is_heard_in_a_long_pause(screen, tmp_path):
+    """The window sleeps for an hour between two frames; Ctrl-C wakes it."""
+    process = start(REGRESSION, "--pause", 3600, "--logdir", tmp_path, env=screen)
+    look(screen, process)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    result = finish(process)
+    assert result.status == 130 and "Traceback" not in result.stderr
+    assert len(events(only_run(tmp_path) / "lstm").Scalars("cost")) == 1
+
+
+def test_a_window_destroyed_by_force_is_no_traceback(screen, tmp_path):
+    from Xlib.display import Display
+
+    process = start(REGRESSION, "--iterations", 1000, "--logdir", tmp_path, env=screen)
+    look(screen, process)
+    process.stdout.readline()
+    display = Display(screen["DISPLAY"])
+    for window in display.screen().root.query_tree().children:
+        for inner in (window, *window.query_tree().children):
+            if inner.get_wm_protocols():
+                inner.destroy()
+    display.flush()
+    result = finish(process)
+    assert result.status == 130 and "Traceback" not in result.stderr
+    assert (only_run(tmp_path) / "fit.png").exists()
+
+
 def test_ctrl_c_closes_the_window_that_stayed(screen, tmp_path):
     process = start(REGRESSION, "--iterations", 1, "--logdir", tmp_path, env=screen)
     while not process.stdout.readline().startswith("To look at it"):

@@ -1,0 +1,184 @@
+"""Nothing is lost: a run that was killed goes on as if it had not been, bit for bit."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import CLASSIFIER, REGRESSION, events, only_run, run, start, told_in_one_line
+
+# 250 steps of a small network, whose learning rate is another one at every step
+OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 5)
+OPTIONS += ("--lr-decay", "cosine", "--lr", 0.005)
+
+
+def variables(run_dir):
+    """Everything in a run's newest checkpoint, {name: array}: weights, Adam's moments, the step."""
+    import tensorflow.compat.v1 as tf
+
+    reader = tf.train.load_checkpoint(str(run_dir))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def trained(logdir, *options):
+    """A run of the classifier: what it printed, its folder, its newest checkpoint's variables."""
+    result = run(CLASSIFIER, *OPTIONS, *options, "--logdir", logdir)
+    assert result.status == 0, result.stderr
+    run_dir = only_run(logdir)
+    lines = [line for line in result.stdout.splitlines() if re.match("Iter|Testing", line)]
+    return SimpleNamespace(
+        lines=lines, dir=run_dir, variables=variables(run_dir), stderr=result.stderr
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run that nothing happened to."""
+    return trained(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A copy of its folder, to be damaged."""
+    return shutil.copytree(whole.dir, tmp_path / "copy")
+
+
+def assert_the_same(resumed, whole):
+    assert resumed.variables.keys() == whole.variables.keys()
+    for name, value in whole.variables.items():
+        np.testing.assert_array_equal(resumed.variables[name], value, err_msg=name)
+    assert resumed.lines == whole.lines[-len(resumed.lines) :]
+
+
+def killed(logdir, line):
+    """Start the run, and kill it once it has printed this line."""
+    process = start(CLASSIFIER, *OPTIONS, "--logdir", logdir)
+    next(told for told in process.stdout if told.startswith(line))
+    process.kill()
+    process.communicate()
+    return only_run(logdir)
+
+
+@pytest.mark.parametrize("step", [5, 150, 245])
+def test_killed_at_a_step(step, whole, tmp_path):
+    run_dir = killed(tmp_path / "killed", f"Iter {step * 32},")
+    resumed = trained(tmp_path / "resumed", "--restore", run_dir)
+    assert_the_same(resumed, whole)
+    first = step // 100 * 100 + 5
+    assert resumed.lines[0].startswith(f"Iter {first * 32},"), "from the newest checkpoint on"
+
+
+DIE_BETWEEN = """
+import os, runpy, sys
+import tensorflow.compat.v1 as tf
+
+def die(saver, path):
+    if path.endswith("-200"):
+        os.remove(path + ".index")
+        os.kill(os.getpid(), 9)
+    record(saver, path)
+
+record = tf.train.Saver._RecordLastCheckpoint
+tf.train.Saver._RecordLastCheckpoint = die
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_killed_between_the_two_renames(whole, tmp_path):
+    """Of checkpoint 200 there is the data, but no index: checkpoint 100 is whole."""
+    command = [sys.executable, "-c", DIE_BETWEEN, CLASSIFIER, *OPTIONS, "--logdir", tmp_path / "k"]
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    died = subprocess.run([str(word) for word in command], env=environment, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    run_dir = only_run(tmp_path / "k")
+    assert (run_dir / "model.ckpt-200.data-00000-of-00001").exists()
+    resumed = trained(tmp_path / "resumed", "--restore", run_dir)
+    assert_the_same(resumed, whole)
+    assert resumed.lines[0].startswith(f"Iter {105 * 32},")
+
+
+def test_where_both_runs_have_a_step_they_have_the_same_value(whole, tmp_path):
+    resumed = trained(tmp_path, "--restore", whole.dir / "model.ckpt-200")
+    for part, tags in (
+        ("train", ["accuracy", "loss", "gradient_at_row_1"]),
+        ("validation", ["accuracy", "loss"]),
+    ):
+        before, after = (events(r.dir / part) for r in (whole, resumed))
+        for tag in tags:
+            expected = {p.step: p.value for p in before.Scalars(tag) if p.step > 200}
+            assert {p.step: p.value for p in after.Scalars(tag)} == expected != {}
+    assert (resumed.dir / "gradient.png").exists()
+
+
+def test_a_finished_run_goes_on_if_more_images_are_asked_for(whole, tmp_path):
+    """With a rate that does not fall, exactly as a longer run would have."""
+    steady = ("--lr-decay", "none")
+    longer = ("--training-iters", 300 * 32)
+    short = trained(tmp_path / "short", *steady)
+    resumed = trained(tmp_path / "resumed", *steady, *longer, "--restore", short.dir)
+    assert_the_same(resumed, trained(tmp_path / "longer", *steady, *longer))
+    assert len(resumed.lines) == 50 / 5 + 2
+
+
+def test_a_run_that_has_done_its_images_is_only_tested(whole, tmp_path):
+    for number, images in enumerate((250 * 32, 0)):
+        options = ("--restore", whole.dir, "--training-iters", images)
+        resumed = trained(tmp_path / str(number), *options)
+        assert resumed.lines == whole.lines[-2:]
+
+
+def test_the_newest_checkpoint_is_damaged(copy, whole, tmp_path):
+    """A single flipped bit: the run's folder goes on from the one before, by name it is told."""
+    data = copy / "model.ckpt-250.data-00000-of-00001"
+    damaged = bytearray(data.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    data.write_bytes(damaged)
+    resumed = trained(tmp_path / "resumed", "--restore", copy)
+    assert_the_same(resumed, whole)
+    named = run(CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250", "--logdir", tmp_path)
+    told_in_one_line(named, "model.ckpt-250", "damaged")
+
+
+@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
+def test_a_truncated_checkpoint(part, copy, tmp_path):
+    file = copy / f"model.ckpt-250.{part}"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    result = run(CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250", "--logdir", tmp_path)
+    told_in_one_line(result, "model.ckpt-250", "damaged")
+
+
+def test_options_that_matter_and_differ_are_named(whole, tmp_path):
+    told = "The run that goes on had "
+    assert told not in trained(tmp_path / "same", "--restore", whole.dir).stderr
+    other = ("--seed", 3, "--lr", 0.004, "--restore", whole.dir)
+    (line,) = (line for line in trained(tmp_path / "o", *other).stderr.splitlines() if told in line)
+    assert line == f"{told}--seed 0, --lr 0.005."
+
+
+def test_the_weights_fit_a_longer_wait(whole, tmp_path):
+    options = ("--wait", 3, "--training-iters", 0, "--restore", whole.dir)
+    assert "--wait 0" in trained(tmp_path, *options).stderr
+
+
+def test_what_cannot_be_restored_is_told_in_one_line(whole, tmp_path):
+    """What it is, and for another network what differs; no folder is made."""
+    (tmp_path / "empty").mkdir()
+    assert run(REGRESSION, "--iterations", 1, "--logdir", tmp_path / "r").status == 0
+    for options, *words in (
+        (("--restore", ""), "no checkpoint", "--restore"),
+        (("--restore", tmp_path / "none"), "no checkpoint", "none"),
+        (("--restore", tmp_path / "empty"), "no checkpoint", "empty"),
+        (("--restore", whole.dir / "model.ckpt-250.index"), "no checkpoint", "-<step>"),
+        (("--restore", only_run(tmp_path / "r") / "model.ckpt"), "another network"),
+        (("--restore", whole.dir, "--n-hidden", 8), "another network", "16", "8"),
+        (("--restore", whole.dir, "--cell", "rnn"), "another network", "basic_rnn_cell"),
+    ):
+        result = run(CLASSIFIER, *OPTIONS, *options, "--logdir", tmp_path / "logs")
+        told_in_one_line(result, *words)
+    assert not (tmp_path / "logs").exists()
