@@ -8,6 +8,7 @@ Above it stand the small functions that the listing calls; you can skip them.
 """
 
 import argparse
+import contextlib
 import errno
 import gc
 import io
@@ -337,6 +338,8 @@ def end(run_dir, window):
     else:
         print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
     if stop.by:
+        with contextlib.suppress(Exception):  # the window may be gone already
+            plt.close()
         sys.exit(stop.status)
     if window:
         on_signals(lambda number, frame: plt.close("all"))
