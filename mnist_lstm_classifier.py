@@ -50,7 +50,7 @@ option("--logdir", default=os.path.join(HERE, "logs"), metavar="DIR", help="for 
 option("--restore", metavar="RUN", help="go on from a run's folder, or a checkpoint in it")
 args = parser.parse_args()
 limits = {"training_iters": (0, 10**9), "batch_size": (1, 10000), "lr": (1e-9, 1000)}
-limits.update(n_hidden=(1, 10000), display_step=(1, 10**9), wait=(0, 1000), seed=(0, 2**32 - 1))
+limits.update(n_hidden=(1, 10000), display_step=(1, 10**9), wait=(0, 200), seed=(0, 2**32 - 1))
 for name, (low, high) in limits.items():
     if not low <= getattr(args, name) <= high:
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
@@ -81,7 +81,8 @@ def end_at_once(number, frame):
 
 on_signals(end_at_once)  # there is nothing to keep yet
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # no messages from C++
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every start
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
@@ -98,9 +99,9 @@ tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `f
 tf.disable_v2_behavior()
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
-config.graph_options.rewrite_options.disable_meta_optimizer = True  # a second, and gains nothing
+config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second, gains nothing
 if args.xla == "auto":  # TensorFlow 1.15 cannot tell whether it has XLA
-    built = getattr(tf.test, "is_built_with_xla", bool)()
+    built = hasattr(tf.test, "is_built_with_xla") and tf.test.is_built_with_xla()
     args.xla = "on" if built and args.rnn == "dynamic" else "off"
 if sys.stdout is None:  # closed
     sys.stdout = io.StringIO()
@@ -119,7 +120,7 @@ def print(*values):
 
 
 def fail(message):
-    """End the script with one line, for something around it is at fault, not the code."""
+    """End the script with one line: something around it (a file, the disk) is at fault."""
     line = f"{NAME}: error: {message}"
     if threading.current_thread() is threading.main_thread():
         sys.exit(line)
@@ -129,12 +130,14 @@ def fail(message):
 
 def in_words(error):
     """Return what an error says, without the many lines that TensorFlow puts around it."""
-    return str(error).split("\n\t [[")[0].splitlines()[-1]
+    lines = str(error).split("\n\t [[")[0].splitlines()
+    return lines[-1] if lines else repr(error)
 
 
 def one_line(kind, error, traceback):
-    """Tell of files (a full disk, a closed pipe) in one line, of a mistake in the graph all."""
-    if isinstance(error, OSError) or getattr(error, "op", error) is None:
+    """Show an error of files (disk full, pipe closed) in one line, any other with its traceback."""
+    from_no_op = getattr(error, "op", error) is None  # TensorFlow's, but not the graph's
+    if isinstance(error, OSError) or from_no_op:
         fail(in_words(error))
     sys.__excepthook__(kind, error, traceback)
 
@@ -159,15 +162,19 @@ class DataSet:
         self.digits = digits
         self.labels = np.eye(10, dtype=np.float32)[digits]
 
+    def scaled(self, pixels):
+        return np.divide(pixels, self.black, dtype=np.float32)
+
     @property
     def images(self):
-        return np.divide(self.pixels, self.black, dtype=np.float32)
+        return self.scaled(self.pixels)  # made anew each time: 8-bit pixels take less memory
 
     def next_batch(self, batch_size, step):
         """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
-        n, numbers = len(self.pixels), range((step - 1) * batch_size, step * batch_size)
+        n = len(self.pixels)
+        numbers = range((step - 1) * batch_size, step * batch_size)
         batch = [epoch_order(args.seed, i // n, n)[i % n] for i in numbers]
-        return np.divide(self.pixels[batch], self.black, dtype=np.float32), self.labels[batch]
+        return self.scaled(self.pixels[batch]), self.labels[batch]
 
 
 def what_is_wrong(x, y, least):
@@ -194,7 +201,9 @@ def read_data_sets(file, wait):
     wrong = what_is_wrong(x, y, 5001) or what_is_wrong(x_test, y_test, 1)
     if wrong:
         fail(f"no MNIST in {file or own} (it has {wrong}): name the file with --data")
-    x, x_test = (np.pad(images, [(0, 0), (0, wait), (0, 0)], "constant") for images in (x, x_test))
+    if wait:
+        below = [(0, 0), (0, wait), (0, 0)]
+        x, x_test = np.pad(x, below, "constant"), np.pad(x_test, below, "constant")
     train, validation = DataSet(x[5000:], y[5000:]), DataSet(x[:5000], y[:5000])
     return SimpleNamespace(train=train, validation=validation, test=DataSet(x_test, y_test))
 
@@ -211,18 +220,18 @@ def compiled_gradients(RNN, cost_of, x, y):
     Each half of the batch is a program of its own, so that two cores are busy. A half counts by
     its share of the images: right for every cost that is a mean over the images.
     """
-    variables, halves = tf.trainable_variables(), []
+    variables = tf.trainable_variables()
+    halves = []
 
-    def gradients(x, y):
+    def gradients(x, y, share):
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):  # the same weights
             pred, _ = RNN(x)
-        return tf.gradients(cost_of(pred, y), variables)
+        return tf.gradients(share * cost_of(pred, y), variables)
 
     for x_half, y_half in ((x[::2], y[::2]), (x[1::2], y[1::2])):
         share = tf.cast(tf.shape(x_half)[0] / tf.shape(x)[0], tf.float32)
-        compiled = tf.xla.experimental.compile(gradients, [x_half, y_half])
-        halves.append([share * gradient for gradient in compiled])
-    return [(one + other, variable) for one, other, variable in zip(*halves, variables)]
+        halves.append(tf.xla.experimental.compile(gradients, [x_half, y_half, share]))
+    return [(first + second, variable) for first, second, variable in zip(*halves, variables)]
 
 
 stop = SimpleNamespace(by=None, status=0)  # what ended the training early, and the exit status
@@ -284,31 +293,33 @@ def find_checkpoint(restore):
     if restore is None:
         return None
     state = tf.train.get_checkpoint_state(restore) if os.path.isdir(restore) else None
-    for checkpoint in reversed(state.all_model_checkpoint_paths if state else [restore]):
-        wrong = what_is_wrong_with(checkpoint)
-        if not wrong:
-            tell_of_other_options(os.path.join(os.path.dirname(checkpoint), "options.json"))
-            return checkpoint
-    fail(f"{checkpoint!r} {wrong}")
+    checkpoints = list(state.all_model_checkpoint_paths) if state else [restore]
+    wrong = {checkpoint: what_is_wrong_with(checkpoint) for checkpoint in checkpoints}
+    good = [checkpoint for checkpoint in checkpoints if not wrong[checkpoint]]
+    if not good:
+        fail(f"{checkpoints[-1]!r} {wrong[checkpoints[-1]]}")
+    return good[-1]
 
 
 def restore(sess, checkpoint):
     """Take all weights, Adam's moments and the number of steps done from a checkpoint, if any."""
     if checkpoint:
         tf.train.Saver().restore(sess, checkpoint)
+        tell_of_other_options(os.path.join(os.path.dirname(checkpoint), "options.json"))
 
 
 def tell_of_other_options(file):
-    """Name the options that matter and were others in the run that goes on."""
-    if os.path.exists(file):
+    """Say which options that matter had other values in the run that goes on."""
+    try:
         with open(file) as text:
             before = json.load(text)
-        names = "seed", "lr", "batch_size", "lr_decay", "wait", "forget_bias", "xla"
-        other = [
-            f"--{n.replace('_', '-')} {before[n]}" for n in names if before[n] != vars(args)[n]
-        ]
-        if other:
-            sys.stderr.write(f"The run that goes on had {', '.join(other)}.\n")
+    except (OSError, ValueError):  # moved, or cut off: then it cannot be told
+        return
+    names = "seed", "lr", "batch_size", "lr_decay", "wait", "forget_bias", "xla"
+    other = [name for name in names if before.get(name) != vars(args)[name]]
+    if other:
+        had = ", ".join(f"--{name.replace('_', '-')} {before.get(name)}" for name in other)
+        sys.stderr.write(f"The run that goes on had {had}.\n")
 
 
 def save(saver, sess, run_dir, step):
@@ -319,22 +330,29 @@ def save(saver, sess, run_dir, step):
         fail(f"no checkpoint in {run_dir}: {in_words(error)}")
 
 
-def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
-    """Return watch(), which looks at the network and saves it: {step: gradient (n_step,)}."""
-    gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # of each row
-    gradient /= gradient[-1]
+def what_to_watch(cost, x):
+    """Return three tensors: the steps done, the gradient at each row (n_step,), a summary."""
+    gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)
+    gradient /= gradient[-1]  # beside the last row's
     curves = [tf.summary.histogram(f"weights/{v.op.name}", v, []) for v in tf.trainable_variables()]
     curves.append(tf.summary.scalar("gradient_at_row_1", gradient[0], []))
-    inside = [tf.train.get_global_step(), gradient, tf.summary.merge(curves)]
+    return tf.train.get_global_step(), gradient, tf.summary.merge(curves)
+
+
+def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
+    """Return watch(): it adds to the curves, saves the network, returns {step: gradient by row}."""
+    fetches = what_to_watch(cost, x)
     images = validation.images[:1000].reshape(-1, *x.shape.as_list()[1:])
-    feed, few = ({x: images[:n], y: validation.labels[:n]} for n in (1000, 64))
+    feed = {x: images, y: validation.labels[:1000]}
+    few = {x: images[:64], y: validation.labels[:64]}  # a gradient takes longer
     writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"))
-    saver, gradients = tf.train.Saver(max_to_keep=2, save_relative_paths=True), {}
+    saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
+    gradients = {}
 
     def watch():
-        step, by_row, s = sess.run(inside, few)
+        step, by_row, s = sess.run(fetches, few)
         if step not in gradients:
-            if gradients:  # the curves begin after the step that this run began with
+            if gradients:  # not at the first call: that point is the restored run's
                 train_writer.add_summary(s, step)
                 writer.add_summary(sess.run(summaries, feed), step)
                 writer.flush()
@@ -388,7 +406,7 @@ def inside(image, kernel, bias):
 
 # ==== the test and the pictures ===================================================================
 def in_parts(sess, tensor, x, images):
-    """Yield a tensor for each 1,000 images: all 10,000 at once would take a gigabyte."""
+    """Yield the value of a tensor for 1,000 images at a time: 10,000 would take a gigabyte."""
     images = images.reshape(-1, *x.shape.as_list()[1:])
     for part in np.split(images, range(1000, len(images), 1000)):
         yield sess.run(tensor, {x: part})
@@ -409,8 +427,8 @@ def with_one(states):
 def fit_probes(states, labels):
     """Return a linear probe for each row, (n_step, n_hidden + 1, 10), by least squares.
 
-    It tells the class from the state after that row, as well as a matrix can. states: parts of
-    (n_step, 1000, n_hidden), of which only sums over the images are kept.
+    A probe reads the digit from the state after its row. states: parts of (n_step, 1000, n_hidden),
+    of which only sums over the images are kept.
     """
     squares, products = 0, 0
     for some, classes in zip(states, np.split(labels, range(1000, len(labels), 1000))):
@@ -426,8 +444,9 @@ BLACK, ORANGE, BLUE = "#000000", "#D55E00", "#0072B2"  # Okabe and Ito's, for th
 def new_figure(height, title):
     """Return a figure that can be read at half its size, as TensorBoard shows it."""
     matplotlib.rcParams.update({"font.size": 15, "image.cmap": "gray_r", "image.aspect": "auto"})
-    figure = Figure(figsize=(6.6, height), dpi=100, layout="constrained")
-    figure.suptitle(title, fontsize=17)
+    figure = Figure(figsize=(6.6, height), dpi=100)
+    figure.subplots_adjust(0.14, 0.7 / height, 0.97, 1 - 0.8 / height)
+    figure.suptitle(title, fontsize=17, y=1 - 0.15 / height)
     return figure
 
 
@@ -435,10 +454,12 @@ def picture_of_mistakes(images, digits, answers):
     """Test digits that the network misreads, the first 18 of them."""
     wrong = np.flatnonzero(answers != digits)
     figure = new_figure(5.2, f"{len(wrong)} of {len(digits)} test digits are misread")
-    for place, i in enumerate(wrong[:18], 1):
-        axes = figure.add_subplot(3, 6, place, xticks=[], yticks=[], aspect="equal")
-        axes.imshow(images[i])
-        axes.set_title(f"{digits[i]}, not {answers[i]}", fontsize=14)
+    for place in range(0, min(len(wrong), 18), 6):
+        some = wrong[place : place + 6]
+        axes = figure.add_axes([0.02, 0.67 - place / 20.5, 0.96, 0.22], yticks=[])
+        axes.imshow(np.hstack(images[some]), aspect="equal")
+        titles = [f"{digits[i]}, not {answers[i]}" for i in some]
+        axes.set_xticks(range(14, 28 * len(some), 28), labels=titles, fontsize=14)
     return figure
 
 
@@ -448,18 +469,18 @@ def picture_of_rows(images, digits, logits, known):
     logits: (n_step, batch, 10), the output layer's; known: (n_step,), the probes' accuracy.
     """
     figure = new_figure(7.6, f"After the last row, {known[-1]:.0%} of the digits are known")
-    above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
-    above.supxlabel("what the output layer answers after each row", fontsize=13)
+    grid = figure.add_gridspec(2, 3, height_ratios=[2, 3], hspace=0.4)
     right = logits.argmax(2) == digits
     some = [*np.flatnonzero(right[-1])[:2], *np.flatnonzero(~right[-1])[:1]]
-    for place, i in enumerate(some, 1):
+    for place, i in enumerate(some):
         odds = np.exp(logits[:, i] - logits[:, i].max(1, keepdims=True))
-        probability = odds / odds.sum(1, keepdims=True)
-        axes = above.add_subplot(1, 3, place, ylabel="row", title=f"a {digits[i]}")
-        both = np.hstack([images[i], probability.repeat(4, 1)])
+        both = np.hstack([images[i], (odds / odds.sum(1, keepdims=True)).repeat(4, 1)])
+        axes = figure.add_subplot(grid[0, place], title=f"digit {digits[i]}")
         axes.imshow(both, extent=(0, 68, len(both) + 0.5, 0.5))
         axes.set_xticks([30, 42, 54, 66], labels=[0, 3, 6, 9])
-    axes, rows = below.subplots(), range(1, len(known) + 1)
+        axes.set(yticks=[] if place else [10, 20], ylabel="" if place else "row")
+    figure.text(0.55, 0.54, "what the output layer answers after each row", ha="center", size=13)
+    axes, rows = figure.add_subplot(grid[1, :]), range(1, len(known) + 1)
     axes.plot(rows, known, "-", color=BLUE, label="a probe, fitted to this row's state")
     axes.plot(rows, right.mean(1), "--", color=ORANGE, label="output layer, fitted to the last")
     axes.axhline(0.1, linestyle=":", color=BLACK, label="chance")
@@ -468,33 +489,37 @@ def picture_of_rows(images, digits, logits, known):
     return figure
 
 
-TITLES = [r"$i = \sigma(x_t U^i + s_{t-1} W^i)$", r"$f = \sigma(x_t U^f + s_{t-1} W^f)$"]
-TITLES += [r"$o = \sigma(x_t U^o + s_{t-1} W^o)$", r"$g = \tanh(x_t U^g + s_{t-1} W^g)$"]
-TITLES += [r"$c_t = c_{t-1} \circ f + g \circ i$", r"$s_t = \tanh(c_t) \circ o$"]
-PLAIN_TITLES = [r"$s_t = \tanh(x_t U + s_{t-1} W)$"]
+PANELS = [  # an equation, the range of its values, and colours for them
+    (r"$i = \sigma(x_t U^i + s_{t-1} W^i)$", 0, 1, "gray_r"),
+    (r"$f = \sigma(x_t U^f + s_{t-1} W^f)$", 0, 1, "gray_r"),
+    (r"$o = \sigma(x_t U^o + s_{t-1} W^o)$", 0, 1, "gray_r"),
+    (r"$g = \tanh(x_t U^g + s_{t-1} W^g)$", -1, 1, "cividis"),
+    (r"$c_t = c_{t-1} \circ f + g \circ i$", -2, 2, "cividis"),
+    (r"$s_t = \tanh(c_t) \circ o$", -1, 1, "cividis"),
+]
+PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 
 
 def picture_of_inside(image, digit, values):
     """The equations at work: the rows down the page, the units side by side; see `inside`."""
-    figure = new_figure(1.5 + 2 * len(values), f"Inside the cell while it reads this {digit}")
-    grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [1, 5]})
+    figure = new_figure(1.6 + 1.9 * len(values), f"Inside the cell while it reads this {digit}")
+    shape = {"width_ratios": [4, 19, 1], "hspace": 0.35, "wspace": 0.08}
+    grid = figure.subplots(len(values), 3, squeeze=False, gridspec_kw=shape)
     units = values[-1, -1].argsort()  # side by side what ends alike
-    titles = TITLES if len(values) == 6 else PLAIN_TITLES
-    for (left, right), title, panel in zip(grid, titles, values):
-        low, high = (0, 1) if "sigma" in title else (-1, 1) if "tanh" in title else (-2, 2)
-        where = (0, len(units), len(image) + 0.5, 0.5)
-        left.imshow(image, extent=where)
-        colours = {"cmap": "cividis" if low else "gray_r", "vmin": low, "vmax": high}
-        shown = right.imshow(panel[:, units], extent=where, **colours)
-        figure.colorbar(shown, ax=right, ticks=[low, high])
-        left.set(xticks=[], ylabel="row")
-        right.set(xticks=[], yticks=[], title=title)
-    right.set_xlabel(f"the cell's {len(units)} units")
+    panels = PANELS if args.cell == "lstm" else PLAIN_PANELS
+    for (left, middle, right), (title, low, high, cmap), s in zip(grid, panels, values):
+        left.imshow(image)
+        left.set(xticks=[], yticks=[], ylabel=f"{len(image)} rows")
+        shown = middle.imshow(s[:, units], cmap=cmap, vmin=low, vmax=high)
+        middle.set(xticks=[], yticks=[], title=title)
+        figure.colorbar(shown, cax=right, ticks=[low, high])
+    middle.set_xlabel(f"the cell's {len(units)} units")
+    figure.subplots_adjust(right=0.9)
     return figure
 
 
 def picture_of_gradients(gradients):
-    """How much the cost depends on each row; the axes are the same for every run."""
+    """How much the cost depends on each row; the gradient's axis is the same for every run."""
     figure = new_figure(4.8, "How much the cost depends on each row")
     axes = figure.add_subplot(xlabel="row", ylabel="gradient (last row: 1)", yscale="log")
     steps = sorted({min(gradients), 100, 400, max(gradients)} & gradients.keys())
@@ -535,7 +560,7 @@ def draw_pictures(sess, mnist, x, outputs, answers, gradients):
 
 
 def keep(pictures, run_dir, writer, step):
-    """Write pictures into the run's folder, and the same bytes into TensorBoard's Images tab."""
+    """Write pictures into the run's folder, the same bytes for TensorBoard; close its file."""
     for name, figure in pictures.items():
         file = os.path.join(run_dir, f"{name}.png")
         figure.savefig(file)
@@ -547,7 +572,7 @@ def keep(pictures, run_dir, writer, step):
 
 
 def end(run_dir):
-    """Say where the run is, with a command that can be pasted; exit as the signal has it."""
+    """Say where the run is, with a command that can be pasted; after a signal, exit with its."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     print(f"This run is in {run_dir}")
     if os.name == "nt":
@@ -567,7 +592,7 @@ batch_size = args.batch_size  # 128
 display_step = args.display_step  # 10
 
 n_input = 28  # a row of pixels is x_t, the input of a time step
-n_step = 28 + args.wait  # 28 rows are 28 time steps
+n_step = 28 + args.wait  # 28 rows are 28 time steps; --wait adds blank rows
 n_hidden = args.n_hidden  # 128
 n_classes = 10
 
@@ -581,7 +606,7 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # was rnn.BasicLSTMCell
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
@@ -594,15 +619,15 @@ def RNN(x):
         outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)
         outputs = tf.transpose(outputs, [1, 0, 2], name="rnn/outputs")
 
-    with tf.name_scope("output_layer/"):  # pred: (batch, n_classes)
-        return tf.matmul(outputs[-1], w) + b, outputs
+    with tf.name_scope("output_layer/"):  # the slash: the same box again
+        return tf.matmul(outputs[-1], w) + b, outputs  # pred: (batch, n_classes)
 
 
-def cost_of(pred, y):
+def cost_of(pred, y):  # a function, because the compiled training calls it too
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 
-pred, outputs = RNN(x)
+pred, outputs = RNN(x)  # outputs: for the pictures
 
 with tf.name_scope("cost"):
     cost = cost_of(pred, y)
@@ -610,11 +635,11 @@ with tf.name_scope("cost"):
 with tf.name_scope("train"):
     last_step = training_iters // batch_size
     global_step = tf.train.create_global_step()  # counts the steps; saved with the weights
-    optimizer = tf.train.AdamOptimizer(decayed(lr, global_step, last_step))
+    adam = tf.train.AdamOptimizer(decayed(lr, global_step, last_step))  # lr, unless --lr-decay
     if args.xla == "off":
-        optimizer = optimizer.minimize(cost, global_step)
-    else:  # what minimize does, but with the gradients of this cost compiled: twice as fast
-        optimizer = optimizer.apply_gradients(compiled_gradients(RNN, cost_of, x, y), global_step)
+        optimizer = adam.minimize(cost, global_step)
+    else:  # the same, in half the time: the gradients of this cost, compiled
+        optimizer = adam.apply_gradients(compiled_gradients(RNN, cost_of, x, y), global_step)
 
 with tf.name_scope("test"):
     correct_pred = tf.equal(tf.argmax(pred, 1), tf.argmax(y, 1))
@@ -623,28 +648,28 @@ with tf.name_scope("test"):
 tf.summary.scalar("accuracy", accuracy)
 tf.summary.scalar("loss", cost)
 summaries = tf.summary.merge_all()
-checkpoint = find_checkpoint(args.restore)
+checkpoint = find_checkpoint(args.restore)  # a bad one stops the script here
 
 with tf.Session(config=config) as sess:
     run_dir = new_run_dir()
     train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), sess.graph, flush_secs=5)
     init = tf.global_variables_initializer()
     sess.run(init)
-    restore(sess, checkpoint)
+    restore(sess, checkpoint)  # does nothing without --restore
     watch = new_watch(sess, run_dir, train_writer, summaries, cost, x, y, mnist.validation)
-    watch()
-    for step in training_steps(sess, last_step):
-        batch_x, batch_y = mnist.train.next_batch(batch_size, step)
+    watch()  # saves the network; curves of validation images, and of the gradient at each row
+    for step in training_steps(sess, last_step):  # while batch_size * step < training_iters
+        batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # step: see --restore
         batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})
             line = f"Iter {step * batch_size}, Minibatch Loss= {loss:.6f}, "
             print(line + f"Training Accuracy= {acc:.5f}")
-            train_writer.add_summary(s, global_step=step)
+            train_writer.add_summary(s, global_step=step)  # the article: every 100 steps
         if step % 100 == 0:
             watch()
-    gradients = watch()
+    gradients = watch()  # {step: how much the cost depends on each row}
     print(f"Optimization stopped by {stop.by}." if stop.by else "Optimization Finished!")
 
     test_len = 128

@@ -76,7 +76,8 @@ def end_at_once(number, frame):
 
 on_signals(end_at_once)  # there is nothing to keep yet
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
-os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")  # else it announces them
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # no messages from C++
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every start
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
@@ -92,6 +93,8 @@ gc.enable()
 tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
 tf.disable_v2_behavior()
 tf.set_random_seed(args.seed)
+config = tf.ConfigProto()
+config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second, gains nothing
 if sys.stdout is None:  # closed
     sys.stdout = io.StringIO()
 if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
@@ -109,7 +112,7 @@ def print(*values):
 
 
 def fail(message):
-    """End the script with one line, for something around it is at fault, not the code."""
+    """End the script with one line: something around it (a file, the disk) is at fault."""
     line = f"{NAME}: error: {message}"
     if threading.current_thread() is threading.main_thread():
         sys.exit(line)
@@ -119,12 +122,14 @@ def fail(message):
 
 def in_words(error):
     """Return what an error says, without the many lines that TensorFlow puts around it."""
-    return str(error).split("\n\t [[")[0].splitlines()[-1]
+    lines = str(error).split("\n\t [[")[0].splitlines()
+    return lines[-1] if lines else repr(error)
 
 
 def one_line(kind, error, traceback):
-    """Tell of files (a full disk, a closed pipe) in one line, of a mistake in the graph all."""
-    if isinstance(error, OSError) or getattr(error, "op", error) is None:
+    """Show an error of files (disk full, pipe closed) in one line, any other with its traceback."""
+    from_no_op = getattr(error, "op", error) is None  # TensorFlow's, but not the graph's
+    if isinstance(error, OSError) or from_no_op:
         fail(in_words(error))
     sys.__excepthook__(kind, error, traceback)
 
@@ -134,11 +139,11 @@ threading.excepthook = lambda told: one_line(*told[:3])
 
 
 # ==== training ====================================================================================
-stop = SimpleNamespace(by=None, status=0)  # what ended the training early, and the exit status
+stop = SimpleNamespace(status=0)  # the exit status, once something ends the training early
 
 
 def end_after_this_step(number, frame):
-    stop.by, stop.status = signal.Signals(number).name, 128 + number
+    stop.status = 128 + number
     on_signals(end_at_once)  # a second Ctrl-C does not wait
 
 
@@ -147,12 +152,12 @@ def iterations():
     on_signals(end_after_this_step)
     for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
         yield i
-        if stop.by:
+        if stop.status:
             return
 
 
-def chosen(lstm, feedforward):
-    """Return the cost of the network that --network names; of both, the second is named."""
+def as_text(lstm, feedforward):
+    """Return the cost to print: that of --network's network, or both, the second with its name."""
     both = f"{lstm!s}  feedforward:  {feedforward!s}"
     return {"lstm": lstm, "feedforward": feedforward, "both": both}[args.network]
 
@@ -270,6 +275,10 @@ def new_picture(run_dir):
     return picture
 
 
+def window_closed(event=None):
+    stop.status = 128 + signal.SIGINT  # as Ctrl-C
+
+
 def open_picture(picture, run_dir):
     """Tell where the picture can be seen; begin the film; let Ctrl-C and the window end the run."""
     canvas = picture.figure.canvas
@@ -280,25 +289,26 @@ def open_picture(picture, run_dir):
     if args.save and args.save.lower().endswith(".gif"):
         picture.film = PillowWriter(fps=10)
         picture.film.setup(picture.figure, args.save, dpi=60)
-    canvas.mpl_connect("close_event", lambda _: vars(stop).update(by="the window", status=130))
+    canvas.mpl_connect("close_event", window_closed)
     picture.timer = canvas.new_timer(200)  # a window that waits is deaf to Ctrl-C: wake it
-    picture.timer.add_callback(lambda: canvas.stop_event_loop() if stop.by else None)
+    picture.timer.add_callback(lambda: canvas.stop_event_loop() if stop.status else None)
     picture.timer.start()
 
 
-def add_to_picture(picture, i, x, sinx, cosx, lstm, feedforward, *costs):
-    """Draw the first sequence of the batch, which goes on where that of the last batch ended."""
-    new = [x[0], *(values.reshape(-1)[: x.shape[1]] for values in (sinx, cosx, lstm, feedforward))]
-    stretch = int(10 * 10 * np.pi) + x.shape[1]  # as far back as the left panel shows
+def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
+    """Draw the batch's first sequence behind the last one's, show it, and add it to the film."""
+    new = [x[0], *(y.reshape(-1)[: x.shape[1]] for y in (sinx, cosx, *made.values()))]
+    stretch = int(10 * 10 * np.pi) + x.shape[1]  # the panel is 10 wide, a step 1 / (10 * pi)
     picture.steps = np.hstack([picture.steps, new])[:, -stretch:]
-    x, sin, cos, *made = picture.steps
+    x, sin, cos, *fits = picture.steps
     picture.truth.set_data(x, cos)
-    for name, y in zip(("lstm", "feedforward"), made):
+    for name, y in zip(made, fits):
         if name in picture.fits:
             picture.fits[name].set_data(x, y)
             picture.walks[name].set_data(sin, y)
             picture.walks[name].set_markevery([len(y) - 1])  # the newest point
-    name, cost = list(zip(STYLES, costs))[args.network == "feedforward"]
+    name = "feedforward" if args.network == "feedforward" else "lstm"
+    cost = dict(zip(STYLES, costs))[name]
     picture.course.set(xlim=(x[-1] - 10, x[-1]))
     picture.course.set_title(f"{i + 1} iterations, {name} cost {cost:.3f}", fontsize=14)
     if picture.film:
@@ -307,13 +317,14 @@ def add_to_picture(picture, i, x, sinx, cosx, lstm, feedforward, *costs):
         try:
             plt.pause(max(args.pause, 0.001))
         except Exception:  # the window is gone
-            stop.by, stop.status = "the window", 130
+            window_closed()
 
 
-def keep(picture, run_dir, writers):
-    """Write the last frame into the run's folder and TensorBoard, and what --save asks for."""
+def keep(picture, run_dir, writers, i):
+    """Write the last frame for the run's folder, TensorBoard and --save; close TensorBoard's."""
+    ending = "stopped" if stop.status else "finished"
     title = picture.course.get_title()
-    picture.course.set_title(f"finished: {title}" if title else "not trained", fontsize=14)
+    picture.course.set_title(f"{ending}: {title}" if title else "not trained", fontsize=14)
     file = os.path.join(run_dir, "fit.png")
     picture.figure.savefig(file)
     if picture.film:
@@ -324,7 +335,7 @@ def keep(picture, run_dir, writers):
         image = tf.Summary.Image(encoded_image_string=png.read())
     image.width, image.height = picture.figure.canvas.get_width_height()
     value = tf.Summary.Value(tag="fit", image=image)
-    writers[0].add_summary(tf.Summary(value=[value]), args.iterations)
+    writers[0].add_summary(tf.Summary(value=[value]), i)
     for writer in writers:
         writer.close()
 
@@ -337,7 +348,7 @@ def end(run_dir, window):
         print(f"To look at it: {subprocess.list2cmdline(command)}")
     else:
         print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
-    if stop.by:
+    if stop.status:
         with contextlib.suppress(Exception):  # the window may be gone already
             plt.close()
         sys.exit(stop.status)
@@ -372,9 +383,9 @@ def get_batch():
 
 class RNN:
     def __init__(self, x):
-        # x: (batch, time_steps, 1), of any number and length (无限向右扩展)
-        cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)
-        self.cell_init_state = cell.zero_state(tf.shape(x)[0], dtype=tf.float32)
+        # x: (batch, time_steps, 1); batch and time_steps can be any (无限向右扩展)
+        cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)  # was rnn.BasicLSTMCell
+        self.cell_init_state = cell.zero_state(tf.shape(x)[0], dtype=tf.float32)  # was BATCH_SIZE
 
         # outputs: (batch, time_steps, cell_size); final_state: c and s, (batch, cell_size) each
         outputs, self.final_state = tf.nn.dynamic_rnn(
@@ -396,24 +407,27 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.square(tf.subtract(tf.reshape(pred, [-1]), tf.reshape(Y, [-1]))))
 with tf.name_scope("train"):
     optimizer = tf.train.AdamOptimizer(LR).minimize(cost)
+# the article's ms_error, correct_pred and accuracy are left out: nothing uses them
 
-# ---- RNN 与普通神经网络的直观区别: an ordinary network, to which every sin x comes alone ----
+# ---- RNN 与普通神经网络的直观区别: an ordinary network, which sees each sin x alone ----
 with tf.variable_scope("feedforward"):
-    hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
+    hidden = tf.layers.dense(
+        tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh
+    )  # an LSTM has 4 layers
     feedforward = tf.layers.dense(hidden, OUTPUT_SIZE)  # (batch * time_steps, 1)
     feedforward_cost = tf.reduce_mean(tf.square(feedforward - tf.reshape(Y, (-1, OUTPUT_SIZE))))
     train_feedforward = tf.train.AdamOptimizer(LR).minimize(feedforward_cost)
 
 checkpoint = find_checkpoint(args.restore)
 init = tf.global_variables_initializer()
-sess = tf.Session()
+sess = tf.Session(config=config)
 sess.run(init)
 restore(sess, checkpoint)
 run_dir = new_run_dir()
 writers = new_writers(run_dir, sess.graph)
-picture = new_picture(run_dir)
+picture = new_picture(run_dir)  # was plt.figure, plt.ion, plt.show
 state = None  # no memory before the first batch
-for i in iterations():
+for i in iterations():  # was range(200); Ctrl-C or a closed window ends it early
     sinx, cosx, x = get_batch()
     if i == 0:
         feed_dict = {X: sinx, Y: cosx}
@@ -422,15 +436,18 @@ for i in iterations():
     fetches = [optimizer, rnn.final_state, pred, cost]
     _, state, outputs, loss = sess.run(fetches, feed_dict=feed_dict)
     fetches = [train_feedforward, feedforward, feedforward_cost]
-    _, others, other_loss = sess.run(fetches, feed_dict=feed_dict)
-    add_to_curves(writers, i, loss, other_loss)
-    add_to_picture(picture, i, x, sinx, cosx, outputs, others, loss, other_loss)
+    _, feedforward_outputs, feedforward_loss = sess.run(fetches, feed_dict=feed_dict)
+    add_to_curves(writers, i, loss, feedforward_loss)
+    # was plt.plot, plt.ylim, plt.xlim, plt.draw, plt.pause
+    made = {"lstm": outputs, "feedforward": feedforward_outputs}
+    add_to_picture(picture, i, x, sinx, cosx, made, loss, feedforward_loss)
 
     if i % 20 == 0:
-        print("cost: ", chosen(*sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
+        print("cost: ", as_text(*sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 save(sess, run_dir)
+# 2,000 steps more in one sequence, without training
 feed_dict = next_2000(BATCH_START, X, Y, rnn, state)
 costs = sess.run([cost, feedforward_cost], feed_dict=feed_dict)
-print("2000 steps more, weights frozen, cost: ", chosen(*costs))
-keep(picture, run_dir, writers)
+print("2000 steps more, weights frozen, cost: ", as_text(*costs))
+keep(picture, run_dir, writers, BATCH_START // TIME_STEPS)
 end(run_dir, picture.window)

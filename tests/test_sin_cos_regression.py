@@ -194,7 +194,7 @@ def test_the_picture_says_what_it_shows(load):
     x = np.arange(30 * 20)[-net.TIME_STEPS - 314 :] * STEP
     np.testing.assert_allclose(net.picture.truth.get_xdata(), x)
     np.testing.assert_allclose(net.picture.truth.get_ydata(), np.cos(x))
-    for name, made in zip(("lstm", "feedforward"), (net.outputs, net.others)):
+    for name, made in net.made.items():
         fit, walk = net.picture.fits[name], net.picture.walks[name]
         np.testing.assert_array_equal(fit.get_ydata()[-20:], made[:20, 0])
         np.testing.assert_allclose(walk.get_xdata(), np.sin(x))

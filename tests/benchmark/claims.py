@@ -26,6 +26,7 @@ NETWORKS = {
     "LSTM, wait 72": "--wait 72",
     "LSTM, wait 72, forget bias 3": "--wait 72 --forget-bias 3",
     "plain RNN, wait 72": "--wait 72 --cell rnn",
+    "LSTM, 99 %": "--training-iters 300000 --lr 0.006 --lr-decay cosine",
 }
 
 
