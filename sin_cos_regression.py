@@ -313,6 +313,8 @@ def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
     picture.course.set_title(f"{i + 1} iterations, {name} cost {cost:.3f}", fontsize=14)
     if picture.film:
         picture.film.grab_frame()
+        frames = picture.film._frames  # they wait in memory: a byte a pixel is enough, not four
+        frames[-1] = frames[-1].convert("RGB").quantize(64)
     if picture.window:
         try:
             plt.pause(max(args.pause, 0.001))

@@ -207,6 +207,15 @@ def test_the_picture_says_what_it_shows(load):
 def test_the_animation_has_a_frame_for_each_iteration(both):
     with Image.open(both.gif) as gif:
         assert gif.n_frames == 41
+        gif.seek(40)
+        frame = np.array(gif.convert("RGB")).astype(int)
+    for colour in (213, 94, 0), (0, 114, 178), (0, 158, 115):
+        assert (np.abs(frame - colour) < 30).all(2).sum() > 50, "its lines in their colours"
+
+
+def test_the_frames_wait_in_memory_a_byte_a_pixel(load, tmp_path):
+    net = load(REGRESSION, "--iterations", 3, "--save", tmp_path / "fit.gif")
+    assert [frame.mode for frame in net.picture.film._frames] == ["P"] * 3
 
 
 def test_the_last_frame_can_be_saved(tmp_path):
