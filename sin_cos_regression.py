@@ -186,7 +186,9 @@ def new_run_dir():
             time.sleep(0.1)
     told = {k: v for k, v in vars(args).items() if v is not None and k not in ("save", "logdir")}
     with tf.summary.FileWriter(run_dir) as writer:  # for TensorBoard's HParams tab
-        writer.add_summary(hparams.hparams_pb(told, trial_id=run_dir).SerializeToString())
+        writer.add_summary(
+            hparams.hparams_pb(told, trial_id=os.path.basename(run_dir)).SerializeToString()
+        )
     return run_dir
 
 
