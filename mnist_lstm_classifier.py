@@ -40,7 +40,9 @@ option = parser.add_argument_group("to compare with").add_argument
 option("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
 option("--rnn", choices=["dynamic", "static"], default="dynamic", help="dynamic_rnn or static_rnn")
 option("--wait", type=int, default=0, metavar="N", help="blank rows below each image")
-option("--forget-bias", type=float, metavar="X", help="added inside the forget gate; None: 1")
+option(
+    "--forget-bias", type=float, metavar="X", help="added inside the forget gate, 1 if not given"
+)
 option("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
 option("--xla", choices=["auto", "on", "off"], default="auto", help="compile the training")
 option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights, batches")
@@ -60,6 +62,8 @@ if args.xla == "on" and args.rnn == "static":
     parser.error("--xla on is for --rnn dynamic: only a loop is compiled")
 if args.cell == "rnn" and args.forget_bias is not None:
     parser.error("--forget-bias is for --cell lstm: a plain RNN has no gates")
+if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
+    parser.error("--logdir takes a path, in UTF-8")
 if args.cell == "lstm" and args.forget_bias is None:
     args.forget_bias = 1.0
 if args.cell == "lstm" and not abs(args.forget_bias) <= 100:
@@ -86,6 +90,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every s
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
+backend = os.environ.pop("MPLBACKEND", "")  # no window here, whatever it asks for
 import matplotlib
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -93,6 +98,8 @@ from matplotlib.figure import Figure
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
+if backend:
+    os.environ["MPLBACKEND"] = backend
 gc.freeze()  # the collector need not look at them again
 gc.enable()
 tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
@@ -195,7 +202,9 @@ def read_data_sets(file, wait):
             (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
         else:
             with np.load(file or own) as npz:
-                x, y, x_test, y_test = (npz[k] for k in ("x_train", "y_train", "x_test", "y_test"))
+                x, y, x_test, y_test = (
+                    np.array(npz[k]) for k in ("x_train", "y_train", "x_test", "y_test")
+                )
     except Exception as error:  # NumPy, zipfile and the download raise whatever they like
         fail(f"no MNIST in {file or own} ({error}): name the file with --data")
     wrong = what_is_wrong(x, y, 5001) or what_is_wrong(x_test, y_test, 1)
@@ -294,13 +303,18 @@ def find_checkpoint(restore):
     """Return the checkpoint that --restore names: of a run's folder, the newest good one."""
     if restore is None:
         return None
-    state = tf.train.get_checkpoint_state(restore) if os.path.isdir(restore) else None
-    checkpoints = list(state.all_model_checkpoint_paths) if state else [restore]
-    wrong = {checkpoint: what_is_wrong_with(checkpoint) for checkpoint in checkpoints}
-    good = [checkpoint for checkpoint in checkpoints if not wrong[checkpoint]]
-    if not good:
-        fail(f"{checkpoints[-1]!r} {wrong[checkpoints[-1]]}")
-    return good[-1]
+    try:
+        state = tf.train.get_checkpoint_state(restore) if os.path.isdir(restore) else None
+    except UnicodeDecodeError:  # not written by TensorFlow
+        state = None
+    *older, newest = state.all_model_checkpoint_paths if state else [restore]
+    wrong = what_is_wrong_with(newest)
+    if not wrong:
+        return newest
+    if older and not what_is_wrong_with(older[-1]):
+        sys.stderr.write(f"{newest!r} {wrong}; going on from {older[-1]!r}.\n")
+        return older[-1]
+    fail(f"{newest!r} {wrong}")
 
 
 def restore(sess, checkpoint):
@@ -314,8 +328,8 @@ def tell_of_other_options(file):
     """Say which options that matter had other values in the run that goes on."""
     try:
         with open(file) as text:
-            before = json.load(text)
-    except (OSError, ValueError):  # moved, or cut off: then it cannot be told
+            before = dict(json.load(text))
+    except (OSError, ValueError, TypeError):  # moved, or damaged: then it cannot be told
         return
     names = "seed", "lr", "batch_size", "lr_decay", "wait", "forget_bias", "xla"
     other = [name for name in names if before.get(name) != vars(args)[name]]
@@ -640,7 +654,7 @@ with tf.name_scope("train"):
     adam = tf.train.AdamOptimizer(decayed(lr, global_step, last_step))  # lr, unless --lr-decay
     if args.xla == "off":
         optimizer = adam.minimize(cost, global_step)
-    else:  # the same, in half the time: the gradients of this cost, compiled
+    else:  # the same, but faster: the gradients of this cost, compiled
         optimizer = adam.apply_gradients(compiled_gradients(RNN, cost_of, x, y), global_step)
 
 with tf.name_scope("test"):

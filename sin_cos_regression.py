@@ -50,6 +50,8 @@ limits.update(cell_size=(1, 10000), lr=(1e-9, 1000), pause=(0, 3600), seed=(0, 2
 for name, (low, high) in limits.items():
     if not low <= getattr(args, name) <= high:
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
+if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
+    parser.error("--logdir takes a path, in UTF-8")
 if args.save is not None:
     if os.path.splitext(args.save)[1].lower() not in (".gif", ".png"):
         parser.error("--save takes the name of a .gif or a .png file")
@@ -81,6 +83,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every s
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
+backend = os.environ.pop("MPLBACKEND", "")  # tried when the window is due
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -88,6 +91,8 @@ from matplotlib.animation import PillowWriter
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
+if backend:
+    os.environ["MPLBACKEND"] = backend
 gc.freeze()  # the collector need not look at them again
 gc.enable()
 tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
@@ -249,6 +254,7 @@ def new_figure():
     size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained"}
     size["gridspec_kw"] = {"width_ratios": [3, 2]}
     try:
+        plt.switch_backend(backend or plt.get_backend())
         return plt.subplots(1, 2, **size)
     except Exception:  # MPLBACKEND asks for a window that cannot be had here, or Tcl is broken
         plt.switch_backend("agg")

@@ -27,9 +27,18 @@ CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
 REGRESSION = ROOT / "sin_cos_regression.py"
 
 
+def as_from_a_shell():
+    """Heed the signals that the tests' own process may have been told to ignore (nohup, &)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(script, *options, python=sys.executable, **keywords):
     """Start a script in the background, its stdout and stderr kept apart, as text."""
-    command = [str(python), str(script), *map(str, options)]
+    command = [*([str(python)] if isinstance(python, (str, Path)) else python), str(script)]
+    command += map(str, options)
+    if os.name == "posix":
+        keywords = {"preexec_fn": as_from_a_shell, **keywords}
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **pipes, **keywords)
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ CASES += [
     (CLASSIFIER, "--xla", "on", "--rnn", "static"),
     (REGRESSION, "--save", "fit.gif", "--iterations", "0"),
     (REGRESSION, "--save", "folder.png"),
+    *((script, "--logdir", path) for script in BAD_OPTIONS for path in ("", os.fsdecode(b"\xff"))),
     (REGRESSION, "--save", "folder.png/fit.gif/x.png"),
 ]
 
@@ -44,7 +46,7 @@ def test_a_bad_option_is_told_with_the_usage_and_one_sentence(
 ):
     """The sentence names the option at fault, and nothing is made."""
     (tmp_path / "folder.png").mkdir()
-    result = run(script, option, value, *others, "--logdir", tmp_path / "logs", cwd=tmp_path)
+    result = run(script, "--logdir", tmp_path / "logs", option, value, *others, cwd=tmp_path)
     assert result.status == 2 and result.stdout == ""
     assert result.stderr.startswith(f"usage: {script.name}")
     last = result.stderr.splitlines()[-1]
@@ -99,6 +101,21 @@ def test_data_of_the_right_shape_run_however_few(tmp_path):
     options = ("--training-iters", 3840, "--lr", 0.1, "--logdir", tmp_path)
     result = run(CLASSIFIER, "--data", tmp_path / "right.npz", *options)
     assert result.status == 0 and "Testing Accuracy (all 9 images): 1.000000" in result.stdout
+
+
+def test_data_that_are_no_arrays(tmp_path):
+    with zipfile.ZipFile(tmp_path / "text.npz", "w") as file:
+        for name in GOOD:
+            file.writestr(f"{name}.npy", b"hello")
+    told_in_one_line(run(CLASSIFIER, "--data", tmp_path / "text.npz"), "text.npz", "--data")
+
+
+@pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
+def test_a_kind_of_window_that_does_not_exist(script, tmp_path):
+    few = ("--training-iters", 0) if script == CLASSIFIER else ("--iterations", 2)
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    result = run(script, *few, "--logdir", tmp_path, env=environment)
+    assert result.status == 0 and list(tmp_path.glob("*/*/*.png"))
 
 
 def test_data_missing_or_truncated(tmp_path):

@@ -511,8 +511,8 @@ def test_ctrl_c_in_training_keeps_what_there_is(tmp_path):
 
 def test_ctrl_c_before_training_ends_at_once(tmp_path):
     """While TensorFlow is being imported: Python tells of each module once it is there."""
-    command = [sys.executable, "-X", "importtime", CLASSIFIER, "--logdir", tmp_path]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    python = [sys.executable, "-X", "importtime"]
+    process = start(CLASSIFIER, "--logdir", tmp_path, python=python)
     next(line for line in process.stderr if "tensorflow." in line)
     process.send_signal(signal.SIGINT)
     result = finish(process)

@@ -141,6 +141,7 @@ def test_the_newest_checkpoint_is_damaged(copy, whole, tmp_path):
     data.write_bytes(damaged)
     resumed = trained(tmp_path / "resumed", "--restore", copy)
     assert_the_same(resumed, whole)
+    assert re.search(r"model.ckpt-250' is damaged.*going on from .*model.ckpt-200'", resumed.stderr)
     named = run(CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250", "--logdir", tmp_path)
     told_in_one_line(named, "model.ckpt-250", "damaged")
 
@@ -159,6 +160,16 @@ def test_options_that_matter_and_differ_are_named(whole, tmp_path):
     other = ("--seed", 3, "--lr", 0.004, "--restore", whole.dir)
     (line,) = (line for line in trained(tmp_path / "o", *other).stderr.splitlines() if told in line)
     assert line == f"{told}--seed 0, --lr 0.005."
+
+
+def test_a_run_whose_notes_are_damaged_can_be_restored(copy, whole, tmp_path):
+    """The options are only compared; without the list of checkpoints one has to be named."""
+    (copy / "options.json").write_text("[1]")
+    restored = trained(tmp_path / "o", "--restore", copy, "--training-iters", 0)
+    assert restored.lines == whole.lines[-2:]
+    (copy / "checkpoint").write_bytes(b'model_checkpoint_path: "\xff"')
+    result = run(CLASSIFIER, *OPTIONS, "--restore", copy, "--logdir", tmp_path / "c")
+    told_in_one_line(result, "no checkpoint", str(copy))
 
 
 def test_the_weights_fit_a_longer_wait(whole, tmp_path):
