@@ -368,9 +368,10 @@ def test_ctrl_c_is_heard_in_a_long_pause(screen, tmp_path):
 def test_a_window_destroyed_by_force_is_no_traceback(screen, tmp_path):
     from Xlib.display import Display
 
-    process = start(REGRESSION, "--pause", 10, "--logdir", tmp_path, env=screen)
-    look(screen, process)
-    time.sleep(2)  # while it waits: X itself ends a program that draws into no window
+    process = start(REGRESSION, "--pause", 30, "--logdir", tmp_path, env=screen)
+    while not (np.abs(look(screen, process).astype(int) - (213, 94, 0)) < 60).all(2).any():
+        time.sleep(0.5)
+    time.sleep(5)  # drawn, it waits: X itself ends a program that draws into no window
     display = Display(screen["DISPLAY"])
     (window,) = (
         inner
