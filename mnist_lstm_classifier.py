@@ -569,7 +569,7 @@ def draw_pictures(sess, mnist, x, outputs, answers, gradients):
     known, logits = rows_read(sess, mnist, x, outputs)
     return {
         "mistakes": picture_of_mistakes(images[:, :28], digits, answers),
-        "rows": picture_of_rows(images, digits[:2000], logits, known),
+        "rows": picture_of_rows(images, digits[: logits.shape[1]], logits, known),
         "inside": picture_of_inside(images[0], digits[0], inside(images[0], kernel, bias)),
         "gradient": picture_of_gradients(gradients),
     }

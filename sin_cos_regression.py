@@ -254,7 +254,8 @@ def new_figure():
     size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained"}
     size["gridspec_kw"] = {"width_ratios": [3, 2]}
     try:
-        plt.switch_backend(backend or plt.get_backend())
+        if backend:
+            plt.switch_backend(backend)
         return plt.subplots(1, 2, **size)
     except Exception:  # MPLBACKEND asks for a window that cannot be had here, or Tcl is broken
         plt.switch_backend("agg")

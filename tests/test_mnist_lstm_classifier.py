@@ -255,11 +255,6 @@ def tested(load, trained):
     return load(CLASSIFIER, "--training-iters", 0, "--restore", trained.dir)
 
 
-def images_in(figure):
-    """The arrays of the pictures in a figure, in the order in which they were drawn."""
-    return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
-
-
 def test_the_mistakes_are_the_mistakes(tested, mnist):
     """Each picture is a test digit that the network reads otherwise, with what it is."""
     figure = tested.pictures["mistakes"]

@@ -303,6 +303,17 @@ def look(screen, process):
     raise AssertionError("no window within a minute")
 
 
+def the_window(display):
+    """The one window on a screen that can be closed."""
+    (window,) = (
+        inner
+        for window in display.screen().root.query_tree().children
+        for inner in (window, *window.query_tree().children)
+        if inner.get_wm_protocols()
+    )
+    return window
+
+
 def close(screen):
     """Close the one window on the screen as its cross in the corner does."""
     from Xlib.display import Display
@@ -310,11 +321,9 @@ def close(screen):
 
     display = Display(screen["DISPLAY"])
     delete, protocols = (display.intern_atom(n) for n in ("WM_DELETE_WINDOW", "WM_PROTOCOLS"))
-    for window in display.screen().root.query_tree().children:
-        for inner in (window, *window.query_tree().children):
-            if inner.get_wm_protocols():
-                data = (32, [delete, 0, 0, 0, 0])
-                inner.send_event(ClientMessage(window=inner, client_type=protocols, data=data))
+    window = the_window(display)
+    data = (32, [delete, 0, 0, 0, 0])
+    window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
     display.flush()
     display.close()
 
@@ -373,13 +382,7 @@ def test_a_window_destroyed_by_force_is_no_traceback(screen, tmp_path):
         time.sleep(0.5)
     time.sleep(5)  # drawn, it waits: X itself ends a program that draws into no window
     display = Display(screen["DISPLAY"])
-    (window,) = (
-        inner
-        for window in display.screen().root.query_tree().children
-        for inner in (window, *window.query_tree().children)
-        if inner.get_wm_protocols()
-    )
-    window.destroy()
+    the_window(display).destroy()
     display.flush()
     result = finish(process)
     assert "Traceback" not in result.stderr
