@@ -1,3 +1,15 @@
+# /// script
+# requires-python = ">=3.9,<3.14"
+# dependencies = [
+#     "tensorflow>=2.16,<2.22",
+#     "tf-keras>=2.16,<2.22",
+#     "tensorboard>=2.16,<2.22",
+#     "setuptools<82",
+#     "numpy>=1.23.5,<3",
+#     "matplotlib>=3.9,<4",
+#     "tqdm>=4.66,<5",
+# ]
+# ///
 """MNIST, read row by row by an LSTM: the article's 用 LSTM 实现分类任务.
 
 An image is a sequence (一张图片就是一个完整的序列): each of its 28 rows of pixels is the input x_t
@@ -8,6 +20,7 @@ Above it stand the small functions that the listing calls; you can skip them.
 """
 
 import argparse
+import builtins
 import errno
 import functools
 import gc
@@ -64,6 +77,8 @@ if args.cell == "rnn" and args.forget_bias is not None:
     parser.error("--forget-bias is for --cell lstm: a plain RNN has no gates")
 if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
     parser.error("--logdir takes a path, in UTF-8")
+if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
+    parser.error(r"--logdir takes ASCII letters alone on Windows, for TensorFlow: --logdir C:\logs")
 if args.cell == "lstm" and args.forget_bias is None:
     args.forget_bias = 1.0
 if args.cell == "lstm" and not abs(args.forget_bias) <= 100:
@@ -71,9 +86,12 @@ if args.cell == "lstm" and not abs(args.forget_bias) <= 100:
 
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
+NOTEBOOK = hasattr(builtins, "__IPYTHON__")  # which answers signals and errors itself
+
+
 def on_signals(handler):
     """Call handler on Ctrl-C, SIGTERM and SIGHUP, but on none that is ignored (as with nohup)."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in () if NOTEBOOK else ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
@@ -104,6 +122,7 @@ gc.freeze()  # the collector need not look at them again
 gc.enable()
 tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
 tf.disable_v2_behavior()
+tf.reset_default_graph()  # a notebook may have run a script before
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second, gains nothing
@@ -116,10 +135,11 @@ if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def print(*values):
+def print(*values, **how):
     """Print as Python does, but above the progress bar, and nothing once the terminal is gone."""
     try:
-        tqdm.write(" ".join(str(value) for value in values))
+        with tqdm.external_write_mode():
+            builtins.print(*values, **how)
     except OSError as error:
         if error.errno != errno.EIO:
             raise
@@ -149,8 +169,9 @@ def one_line(kind, error, traceback):
     sys.__excepthook__(kind, error, traceback)
 
 
-sys.excepthook = one_line
-threading.excepthook = lambda told: one_line(*told[:3])
+if not NOTEBOOK:
+    sys.excepthook = one_line
+    threading.excepthook = lambda told: one_line(*told[:3])
 
 
 # ==== data ========================================================================================
@@ -203,7 +224,7 @@ def read_data_sets(file, wait):
         else:
             with np.load(file or own) as npz:
                 x, y, x_test, y_test = (
-                    np.array(npz[k]) for k in ("x_train", "y_train", "x_test", "y_test")
+                    np.asarray(npz[k]) for k in ("x_train", "y_train", "x_test", "y_test")
                 )
     except Exception as error:  # NumPy, zipfile and the download raise whatever they like
         fail(f"no MNIST in {file or own} ({error}): name the file with --data")
@@ -421,17 +442,27 @@ def inside(image, kernel, bias):
 
 
 # ==== the test and the pictures ===================================================================
-def in_parts(sess, tensor, x, images):
-    """Yield the value of a tensor for 1,000 images at a time: 10,000 would take a gigabyte."""
-    images = images.reshape(-1, *x.shape.as_list()[1:])
-    for part in np.split(images, range(1000, len(images), 1000)):
-        yield sess.run(tensor, {x: part})
+def in_parts(sess, tensor, x, data, count=None):
+    """Yield a tensor's value for 1,000 images at a time, of all or the first `count`.
+
+    10,000 at once would take a gigabyte.
+    """
+    pixels = data.pixels[:count]
+    for part in np.split(pixels, range(1000, len(pixels), 1000)):
+        yield sess.run(tensor, {x: data.scaled(part).reshape(-1, *x.shape.as_list()[1:])})
 
 
-def test_all(sess, pred, x, test):
-    """Print the accuracy on all test images; return the digit that the network reads in each."""
-    answers = np.concatenate(list(in_parts(sess, pred, x, test.images))).argmax(1)
-    print(f"Testing Accuracy (all {len(answers)} images): {np.mean(answers == test.digits):.6f}")
+def test_all(sess, pred, x, test, run_dir):
+    """Print the accuracy on all test images, and put it into TensorBoard's table of runs.
+
+    Return the digit that the network reads in each.
+    """
+    answers = np.concatenate(list(in_parts(sess, pred, x, test))).argmax(1)
+    accuracy = np.mean(answers == test.digits)
+    print(f"Testing Accuracy (all {len(answers)} images): {accuracy:.6f}")
+    value = tf.Summary.Value(tag="test_accuracy", simple_value=accuracy)
+    with tf.summary.FileWriter(run_dir, filename_suffix=".test") as writer:
+        writer.add_summary(tf.Summary(value=[value]), sess.run(tf.train.get_global_step()))
     return answers
 
 
@@ -456,10 +487,11 @@ def fit_probes(states, labels):
 
 BLACK, ORANGE, BLUE = "#000000", "#D55E00", "#0072B2"  # Okabe and Ito's, for the colour-blind too
 
+STYLE = {"font.size": 15, "image.cmap": "gray_r", "image.aspect": "auto"}
+
 
 def new_figure(height, title):
     """Return a figure that can be read at half its size, as TensorBoard shows it."""
-    matplotlib.rcParams.update({"font.size": 15, "image.cmap": "gray_r", "image.aspect": "auto"})
     figure = Figure(figsize=(6.6, height), dpi=100)
     figure.subplots_adjust(0.14, 0.7 / height, 0.97, 1 - 0.8 / height)
     figure.suptitle(title, fontsize=17, y=1 - 0.15 / height)
@@ -555,18 +587,22 @@ def rows_read(sess, mnist, x, outputs, count=2000):
     logits: (n_step, count, 10), what the output layer answers.
     """
     w, b = sess.run(tf.trainable_variables("output_layer"))
-    fit = in_parts(sess, outputs, x, mnist.validation.images)
+    fit = in_parts(sess, outputs, x, mnist.validation)
     probes = fit_probes(fit, mnist.validation.labels)
-    states = np.concatenate(list(in_parts(sess, outputs, x, mnist.test.images[:count])), 1)
-    answers = (with_one(states) @ probes).argmax(2)
-    return (answers == mnist.test.digits[:count]).mean(1), states @ w + b
+    answers, logits = [], []
+    for states in in_parts(sess, outputs, x, mnist.test, count):
+        answers.append((with_one(states) @ probes).argmax(2))
+        logits.append(states @ w + b)
+    right = np.concatenate(answers, 1) == mnist.test.digits[:count]
+    return right.mean(1), np.concatenate(logits, 1)
 
 
+@matplotlib.rc_context(STYLE)
 def draw_pictures(sess, mnist, x, outputs, answers, gradients):
     """Return what the network makes of MNIST: {name: picture}."""
     kernel, bias = sess.run(tf.trainable_variables("rnn"))
-    images, digits = mnist.test.images.reshape(-1, *x.shape.as_list()[1:]), mnist.test.digits
     known, logits = rows_read(sess, mnist, x, outputs)
+    images, digits = mnist.test.images.reshape(-1, *x.shape.as_list()[1:]), mnist.test.digits
     return {
         "mistakes": picture_of_mistakes(images[:, :28], digits, answers),
         "rows": picture_of_rows(images, digits[: logits.shape[1]], logits, known),
@@ -575,6 +611,7 @@ def draw_pictures(sess, mnist, x, outputs, answers, gradients):
     }
 
 
+@matplotlib.rc_context(STYLE)
 def keep(pictures, run_dir, writer, step):
     """Write pictures into the run's folder, the same bytes for TensorBoard; close its file."""
     for name, figure in pictures.items():
@@ -693,7 +730,7 @@ with tf.Session(config=config) as sess:
     test_label = mnist.test.labels[:test_len]
     acc = sess.run(accuracy, feed_dict={x: test_data, y: test_label})
     print(f"Testing Accuracy: {acc:.6f}")
-    answers = test_all(sess, pred, x, mnist.test)
+    answers = test_all(sess, pred, x, mnist.test, run_dir)
     pictures = draw_pictures(sess, mnist, x, outputs, answers, gradients)
     keep(pictures, run_dir, train_writer, sess.run(global_step))
 end(run_dir)

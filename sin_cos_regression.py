@@ -1,3 +1,15 @@
+# /// script
+# requires-python = ">=3.9,<3.14"
+# dependencies = [
+#     "tensorflow>=2.16,<2.22",
+#     "tf-keras>=2.16,<2.22",
+#     "tensorboard>=2.16,<2.22",
+#     "setuptools<82",
+#     "numpy>=1.23.5,<3",
+#     "matplotlib>=3.9,<4",
+#     "tqdm>=4.66,<5",
+# ]
+# ///
 """sin x in, cos x out, by an LSTM that remembers: the article's 用 LSTM 实现回归任务.
 
 One sin x belongs to two cos x, of opposite sign. An ordinary network sees one sin x and cannot tell
@@ -8,6 +20,7 @@ Above it stand the small functions that the listing calls; you can skip them.
 """
 
 import argparse
+import builtins
 import contextlib
 import errno
 import gc
@@ -52,6 +65,8 @@ for name, (low, high) in limits.items():
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
 if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
     parser.error("--logdir takes a path, in UTF-8")
+if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
+    parser.error(r"--logdir takes ASCII letters alone on Windows, for TensorFlow: --logdir C:\logs")
 if args.save is not None:
     if os.path.splitext(args.save)[1].lower() not in (".gif", ".png"):
         parser.error("--save takes the name of a .gif or a .png file")
@@ -64,9 +79,12 @@ if args.save is not None:
 
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
+NOTEBOOK = hasattr(builtins, "__IPYTHON__")  # which answers signals and errors itself
+
+
 def on_signals(handler):
     """Call handler on Ctrl-C, SIGTERM and SIGHUP, but on none that is ignored (as with nohup)."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in () if NOTEBOOK else ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
@@ -97,6 +115,7 @@ gc.freeze()  # the collector need not look at them again
 gc.enable()
 tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
 tf.disable_v2_behavior()
+tf.reset_default_graph()  # a notebook may have run a script before
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second, gains nothing
@@ -106,10 +125,11 @@ if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def print(*values):
+def print(*values, **how):
     """Print as Python does, but above the progress bar, and nothing once the terminal is gone."""
     try:
-        tqdm.write(" ".join(str(value) for value in values))
+        with tqdm.external_write_mode():
+            builtins.print(*values, **how)
     except OSError as error:
         if error.errno != errno.EIO:
             raise
@@ -139,8 +159,9 @@ def one_line(kind, error, traceback):
     sys.__excepthook__(kind, error, traceback)
 
 
-sys.excepthook = one_line
-threading.excepthook = lambda told: one_line(*told[:3])
+if not NOTEBOOK:
+    sys.excepthook = one_line
+    threading.excepthook = lambda told: one_line(*told[:3])
 
 
 # ==== training ====================================================================================

@@ -145,10 +145,10 @@ def load(tmp_path_factory):
 
     def load(script, *options):
         logdir = tmp_path_factory.mktemp("loaded")
-        with as_it_was() as patch, tf.Graph().as_default() as graph:
+        with as_it_was() as patch:
             patch.setattr(sys, "argv", [str(script), "--logdir", str(logdir), *map(str, options)])
             names = runpy.run_path(str(script), run_name="__main__")
-        return SimpleNamespace(graph=graph, **names)
+        return SimpleNamespace(graph=tf.get_default_graph(), **names)
 
     return load
 

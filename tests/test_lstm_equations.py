@@ -1,5 +1,7 @@
 """What runs is what the article describes: its six equations, in NumPy, give the same numbers."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -25,7 +27,7 @@ WEIGHTS += [f"output_layer/{v}:0" for v in ("w", "b")]
 
 
 def with_weights(net):
-    with restored(net) as net.sess:
+    with closing(restored(net)) as net.sess:  # not entered: another script may be loaded meanwhile
         net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
         yield net
 

@@ -208,6 +208,9 @@ def test_tensorboard_gets_the_histograms_and_the_settings(trained):
     assert {kernel, bias} <= set(train.Tags()["histograms"])
     assert [moment.step for moment in train.Histograms(kernel)] == WATCHED
 
+    (tested,) = events(trained.dir).Scalars("test_accuracy")
+    assert f"{tested.value:.6f}" == trained.lines[80].split()[-1] and tested.step == 781
+
     told = settings(trained.dir)
     assert told["lr"] == 0.001 and told["training_iters"] == 100000 and told["forget_bias"] == 1
     assert not {"data", "logdir", "restore"} & told.keys(), "no paths"

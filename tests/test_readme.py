@@ -172,6 +172,7 @@ def test_every_command_is_known_here():
     assert sum("-m venv" in command for command in COMMANDS) == 4
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(".venv/bin/python ")])
 def test_a_command_that_runs_a_script(command, tmp_path):
     _, script, *options = command.split()
@@ -215,6 +216,7 @@ def test_help_has_groups_defaults_and_an_example_that_runs(script, load, tmp_pat
     load(script, *example.split(), *FEW[script])
 
 
+@pytest.mark.quick
 def test_tensorboard_on_the_logs_of_a_fresh_clone_shows_the_reference_runs():
     (command,) = (c for c in COMMANDS if "tensorboard" in c)
     assert command == ".venv/bin/tensorboard --logdir logs"

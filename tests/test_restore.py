@@ -126,6 +126,20 @@ def test_a_finished_run_goes_on_if_more_images_are_asked_for(whole, tmp_path):
     assert len(resumed.lines) == 50 / 5 + 2
 
 
+def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, tmp_path):
+    """Step 251 is Adam's, by that rate; the shorter run's own had come to 0."""
+    at_250 = trained(tmp_path / "0", "--training-iters", 251 * 32, "--restore", whole.dir)
+    at_251 = {name: np.float64(value) for name, value in at_250.variables.items()}
+    rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
+    rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
+    for name, before in whole.variables.items():
+        if f"{name}/Adam" in whole.variables:
+            m, v = at_251[f"{name}/Adam"], at_251[f"{name}/Adam_1"]
+            expected = before - rate * m / (np.sqrt(v) + 1e-8)
+            np.testing.assert_allclose(at_251[name], expected, atol=1e-8)
+            assert (at_251[name] != before).any()
+
+
 def test_a_run_that_has_done_its_images_is_only_tested(whole, tmp_path):
     for number, images in enumerate((250 * 32, 0)):
         options = ("--restore", whole.dir, "--training-iters", images)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def five_seeds(load):
 def trained(load):
     """The regression's names after the article's 200 iterations, and a session with its weights."""
     net = load(REGRESSION)
-    with restored(net) as net.sess:
+    with closing(restored(net)) as net.sess:  # not entered: another run may be loaded meanwhile
         yield net
 
 
