@@ -28,12 +28,13 @@ def last_gradients(name):
 
 def test_every_figure_is_there():
     sys.path.insert(0, str(CLAIMS.parent))
-    from claims import NETWORKS
+    from claims import NETWORKS, REGRESSIONS
 
-    assert STORED.keys() == NETWORKS.keys()
-    for runs in STORED.values():
+    assert STORED.keys() == {*NETWORKS, *REGRESSIONS}
+    for name, runs in STORED.items():
         assert len(runs) == 5, "seeds 0 to 4"
-        assert len({run["accuracy"] for run in runs}) == 5, "five trainings"
+        figure = "lstm" if name in REGRESSIONS else "accuracy"
+        assert len({run[figure] for run in runs}) == 5, "five trainings"
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -100,6 +101,39 @@ def test_what_was_forgotten_is_gone_from_the_state_too():
         for run in STORED[name]:
             if run["accuracy"] < 0.2:
                 assert max(run["probe"]) > 0.6 and run["probe"][-1] < 0.3
+
+
+def test_half_of_the_rows_tell_most_digits():
+    """Exercise 1: half of the digits after 7 rows."""
+    for run in STORED["LSTM"]:
+        assert 0.5 < run["probe"][6] < 0.6 and run["probe"][13] > 0.8
+
+
+def test_the_first_128_test_images_are_easier_than_the_rest():
+    """Exercise 5: with every seed, so 0.992188 on them is not 0.99."""
+    for run in STORED["LSTM"]:
+        assert run["first_128"] > run["accuracy"]
+
+
+def costs(name, network="lstm"):
+    return [run[network] for run in STORED[name]]
+
+
+def test_five_steps_are_a_short_training_not_a_short_memory():
+    """Exercise 6: worse after as many iterations, not after as many points."""
+    assert min(costs("regression, 5 steps")) > max(costs("regression"))
+    assert max(costs("regression, 5 steps, 800 iterations")) < min(costs("regression, 5 steps"))
+
+
+def test_two_units_are_enough_for_three_of_five():
+    """Exercise 7."""
+    assert sum(cost < 0.1 for cost in costs("regression, 2 units")) == 3
+    assert sum(cost > 0.4 for cost in costs("regression, 2 units")) == 2
+
+
+def test_the_ordinary_network_stays_at_a_half():
+    """Exercise 8: the mean of cos² x."""
+    np.testing.assert_allclose(costs("regression", "feedforward"), 0.5, atol=0.01)
 
 
 def test_a_pair_trained_here_shows_it_too():

@@ -325,7 +325,7 @@ def close(screen):
     window = the_window(display)
     data = (32, [delete, 0, 0, 0, 0])
     window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
-    display.flush()
+    display.sync()
     display.close()
 
 
@@ -384,7 +384,7 @@ def test_a_window_destroyed_by_force_is_no_traceback(screen, tmp_path):
     time.sleep(5)  # drawn, it waits: X itself ends a program that draws into no window
     display = Display(screen["DISPLAY"])
     the_window(display).destroy()
-    display.flush()
+    display.sync()
     result = finish(process)
     assert "Traceback" not in result.stderr
     if "X Error" in result.stderr:  # X was asked for that window once more, and ended the program

@@ -1,12 +1,13 @@
-"""How fast is the classifier, beside what people would use instead? One table, anyone's machine.
+"""How fast are the scripts, beside what people would use instead? Three tables, anyone's machine.
 
     python3 -m venv .venv-benchmark
     .venv-benchmark/bin/pip install -r tests/benchmark/requirements.txt
     .venv-benchmark/bin/python tests/benchmark/benchmark.py
 
-Every contender runs as a whole process, from its start to its test on all 10,000 images, on the
-same images, batches, network size, optimizer and number of steps. They take turns, round by round,
-so that a slow minute of the machine hits all of them. What is not installed is left out and named.
+Every contender runs as a whole process, from its start to its end: the classifiers on the same
+images, batches, network size, optimizer and number of steps, tested on all 10,000 images. They take
+turns, round by round, so that a slow minute of the machine hits all of them, and the ratio is that
+of a round's two times. What is not installed is left out and named.
 """
 
 import argparse
@@ -23,40 +24,63 @@ from pathlib import Path
 from statistics import median
 
 parser = argparse.ArgumentParser(
-    description="Time the classifier and what people would use instead, as whole processes.",
+    description="Time the scripts and what people would use instead, as whole processes.",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
+TABLES = ["article", "99", "regression"]
+parser.add_argument("--only", choices=TABLES, help="one table: the article's 781 steps, ...")
 parser.add_argument("--rounds", type=int, default=5, help="runs of each, with seeds 0, 1, ...")
-parser.add_argument("--training-iters", type=int, default=100000, help="images to train on")
+parser.add_argument("--steps", type=int, help="instead of each classifier's own number")
 args = parser.parse_args()
 
-ROOT = Path(__file__).resolve().parents[2]
-CLASSIFIER = [ROOT / "mnist_lstm_classifier.py", "--training-iters", args.training_iters]
-CONTENDERS = Path(__file__).with_name("contenders.py")
-STEPS = args.training_iters // 128
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 TF1 = ROOT / ".venv-tf1" / "bin" / "python"
+NO_WINDOW = {"MPLBACKEND": "agg"}
 
-# name: (what it needs, the command but for the seed at its end, the environment)
-contenders = {
-    "this script": (True, [sys.executable, *CLASSIFIER, "--seed"], {}),
-    "this script, --xla off": (True, [sys.executable, *CLASSIFIER, "--xla", "off", "--seed"], {}),
-    "PyTorch nn.LSTM": (find_spec("torch"), [sys.executable, CONTENDERS, "torch", STEPS], {}),
-    "Keras 3 LSTM on TensorFlow": (
-        find_spec("keras"),
-        [sys.executable, CONTENDERS, "keras", STEPS],
-        {"KERAS_BACKEND": "tensorflow"},
-    ),
-    "Keras 3 LSTM on JAX": (
-        find_spec("keras") and find_spec("jax"),
-        [sys.executable, CONTENDERS, "keras", STEPS],
-        {"KERAS_BACKEND": "jax"},
-    ),
-    "this script, TensorFlow 1.15": (TF1.exists(), [TF1, *CLASSIFIER, "--seed"], {}),
-}
+
+def classifiers(steps, lr, decay):
+    """Return who trains the classifier: {name: (is it there, command, environment)}."""
+    steps = args.steps or steps
+    options = ["--training-iters", steps * 128, "--lr", lr, "--lr-decay", decay, "--seed"]
+    script = [sys.executable, ROOT / "mnist_lstm_classifier.py"]
+    other = [sys.executable, HERE / "contenders.py"]
+    setting = [steps, lr, decay]
+    jax = find_spec("keras") and find_spec("jax")
+    found = {
+        "this script": (True, [*script, *options], {}),
+        "PyTorch nn.LSTM": (find_spec("torch"), [*other, "torch", *setting], {}),
+        "Keras 3 LSTM on TensorFlow": (
+            find_spec("keras"),
+            [*other, "keras", *setting],
+            {"KERAS_BACKEND": "tensorflow"},
+        ),
+        "Keras 3 LSTM on JAX": (jax, [*other, "keras", *setting], {"KERAS_BACKEND": "jax"}),
+    }
+    if decay == "none":
+        found["this script, --xla off"] = (True, [*script, "--xla", "off", *options], {})
+        found["this script, TensorFlow 1.15"] = (TF1.exists(), [TF1, script[1], *options], {})
+    return found
+
+
+def regressions():
+    """Return who trains the regression; a window's pause is all that the article's does not need.
+
+    With no window this script does not pause; the article's listing sleeps 0.1 s at each frame.
+    """
+    script = [sys.executable, ROOT / "sin_cos_regression.py", "--seed"]
+    article = [TF1, HERE / "article_sin_cos.py"]
+    return {
+        "this script": (True, script, NO_WINDOW),
+        "the article's listing, TensorFlow 1.15": (TF1.exists(), article, NO_WINDOW),
+    }
 
 
 def measure(command, environment):
-    """Run it; return wall and CPU seconds, peak memory in MB, ms a step, and test accuracy."""
+    """Run it; return wall and CPU seconds, peak memory in MB, ms a step, and test accuracy.
+
+    The last two are 0 for the regression.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
         [str(part) for part in command],
@@ -66,7 +90,7 @@ def measure(command, environment):
         text=True,
     )
     arrived = {}  # step: when its line came
-    accuracy = None
+    accuracy = 0
     for line in process.stdout:
         if line.startswith("Iter "):
             arrived[int(line[5:].split(",")[0]) // 128] = time.perf_counter()
@@ -74,40 +98,51 @@ def measure(command, environment):
             accuracy = float(line.split()[-1])
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
-    if status or accuracy is None:
+    if status:
         sys.exit(f"benchmark.py: error: {' '.join(map(str, command))} failed")
-    first, last = min(arrived), max(arrived)  # the first line comes after all compiling
-    milliseconds = 1000 * (arrived[last] - arrived[first]) / max(last - first, 1)
+    first, last = min(arrived, default=0), max(arrived, default=0)  # compiling is over by then
+    milliseconds = 1000 * (arrived[last] - arrived[first]) / (last - first) if last > first else 0
     memory = used.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
     return wall, used.ru_utime + used.ru_stime, memory, milliseconds, accuracy
 
 
-runs = {name: [] for name, (there, _, _) in contenders.items() if there}
-with tempfile.TemporaryDirectory() as logdir:
+def table(contenders):
+    """Let the contenders run in turn, and print their table, a line of Markdown each."""
+    runs = {name: [] for name, (there, _, _) in contenders.items() if there}
     for seed in range(args.rounds):
         for name in runs:
             _, command, environment = contenders[name]
-            options = ["--logdir", logdir] if CLASSIFIER[0] in command else []
-            wall, *_, accuracy = run = measure([*command, seed, *options], environment)
+            with tempfile.TemporaryDirectory() as logdir:
+                ours = ["--logdir", logdir] if name.startswith("this script") else []
+                runs[name].append(measure([*command, seed, *ours], environment))
+            wall, *_, accuracy = runs[name][-1]
             print(f"seed {seed}: {name}: {wall:.1f} s, {accuracy:.4f}", file=sys.stderr)
-            runs[name].append(run)
+    print("| | wall s | ratio | CPU s | peak MB | ms a step | test accuracy |")
+    print("|---|---|---|---|---|---|---|")
+    for name, measured in runs.items():
+        wall, cpu_seconds, memory, milliseconds, accuracy = map(median, zip(*measured))
+        ratio = median(run[0] / ours[0] for run, ours in zip(measured, runs["this script"]))
+        learned = f"{milliseconds:.1f} | {accuracy:.4f}" if accuracy else " | "
+        print(
+            f"| {name} | {wall:.1f} | {ratio:.2f} | {cpu_seconds:.1f} | {memory:.0f} | {learned} |"
+        )
+    for name in contenders.keys() - runs.keys():
+        print(f"not installed, so left out: {name}")
+    print()
+
 
 cpuinfo = Path("/proc/cpuinfo")  # where there is none, platform knows the processor's name
 model = re.search(r"model name\s*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
 model = model[1] if model else platform.processor() or platform.machine()
 print(f"{datetime.date.today()}, {model}, {os.cpu_count()} cores, {platform.system()},")
-print(f"Python {platform.python_version()}; {STEPS} steps of 128 images; medians of {args.rounds}")
+print(f"Python {platform.python_version()}; medians of {args.rounds}, ratios round by round")
 print()
-print("| | wall s | ratio | CPU s | peak MB | ms a step | test accuracy |")
-print("|---|---|---|---|---|---|---|")
-ours = median(run[0] for run in runs["this script"])
-for name, measured in runs.items():
-    wall, cpu_seconds, memory, milliseconds, accuracy = (
-        median(column) for column in zip(*measured)
-    )
-    print(
-        f"| {name} | {wall:.1f} | {wall / ours:.2f} | {cpu_seconds:.1f} | {memory:.0f}"
-        f" | {milliseconds:.1f} | {accuracy:.4f} |"
-    )
-for name in contenders.keys() - runs.keys():
-    print(f"not installed, so left out: {name}")
+if args.only in ("article", None):
+    print("The article's setting: 781 steps of 128 images\n")
+    table(classifiers(781, 0.001, "none"))
+if args.only in ("99", None):
+    print("The setting for 99 %: 2343 steps of 128 images, lr 0.008 with cosine decay\n")
+    table(classifiers(2343, 0.008, "cosine"))
+if args.only in ("regression", None):
+    print("The regression: 200 iterations, no window\n")
+    table(regressions())

@@ -1,8 +1,8 @@
 """The classifier as people would write it today: Keras 3 (on TensorFlow or JAX), or PyTorch.
 
-    python contenders.py keras|torch STEPS SEED
+    python contenders.py keras|torch STEPS LR none|cosine SEED
 
-Same images, batches, number of units and steps, optimizer and learning rate as
+Same images, batches, number of units and steps, optimizer, learning rate and decay as
 mnist_lstm_classifier.py; each library's own initial weights and usual way of training. It prints
 that script's lines.
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-kind, steps, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+kind, steps, lr, decay, seed = sys.argv[1:]
+steps, lr, seed = int(steps), float(lr), int(seed)
 batch_size, n_step, n_input, n_hidden, n_classes = 128, 28, 28, 128, 10
 
 with np.load(Path(__file__).resolve().parents[2] / "data" / "mnist.npz") as npz:
@@ -43,7 +44,9 @@ def keras():
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    net.compile(keras.optimizers.Adam(0.001), loss, metrics=["accuracy"])
+    falling = keras.optimizers.schedules.CosineDecay(lr, steps)
+    adam = keras.optimizers.Adam(falling if decay == "cosine" else lr)
+    net.compile(adam, loss, metrics=["accuracy"])
     lines = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: tell(batch + 1, logs["loss"], logs["accuracy"])
     )
@@ -58,7 +61,8 @@ def torch():
     torch.manual_seed(seed)
     lstm = torch.nn.LSTM(n_input, n_hidden, batch_first=True)
     output_layer = torch.nn.Linear(n_hidden, n_classes)
-    optimizer = torch.optim.Adam([*lstm.parameters(), *output_layer.parameters()], 0.001)
+    optimizer = torch.optim.Adam([*lstm.parameters(), *output_layer.parameters()], lr)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for step, batch in enumerate(order, 1):
         x = torch.from_numpy(x_train[batch].astype(np.float32) / 255)
         y = torch.from_numpy(y_train[batch])
@@ -67,6 +71,8 @@ def torch():
         optimizer.zero_grad()
         cost.backward()
         optimizer.step()
+        if decay == "cosine":
+            falling.step()
         if step % 10 == 0:
             tell(step, cost.item(), (pred.argmax(1) == y).float().mean().item())
     with torch.no_grad():
