@@ -78,7 +78,7 @@ if args.cell == "rnn" and args.forget_bias is not None:
 if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
     parser.error("--logdir takes a path, in UTF-8")
 if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
-    parser.error(r"--logdir takes ASCII letters alone on Windows, for TensorFlow: --logdir C:\logs")
+    parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
 if args.cell == "lstm" and args.forget_bias is None:
     args.forget_bias = 1.0
 if args.cell == "lstm" and not abs(args.forget_bias) <= 100:
@@ -182,7 +182,7 @@ def epoch_order(seed, epoch, n):
 
 
 class DataSet:
-    """Images (n, 784), from 0 to 1, and one-hot labels (n, 10), as input_data had them."""
+    """Images (n, n_step * 28), from 0 to 1, and one-hot labels (n, 10), as input_data had them."""
 
     def __init__(self, pixels, digits):
         self.pixels = pixels.reshape(len(pixels), -1)
@@ -239,8 +239,8 @@ def read_data_sets(file, wait):
 
 
 # ==== training ====================================================================================
-def decayed(lr, global_step, last_step):
-    """Return the learning rate: lr, or with --lr-decay cosine a tensor that falls to 0."""
+def learning_rate(lr, global_step, last_step):
+    """Return lr, or with --lr-decay cosine a tensor that falls from lr to 0."""
     return lr if args.lr_decay == "none" else tf.train.cosine_decay(lr, global_step, last_step)
 
 
@@ -367,7 +367,7 @@ def save(saver, sess, run_dir, step):
         fail(f"no checkpoint in {run_dir}: {in_words(error)}")
 
 
-def what_to_watch(cost, x):
+def what_to_measure(cost, x):
     """Return three tensors: the steps done, the gradient at each row (n_step,), a summary."""
     gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)
     gradient /= gradient[-1]  # beside the last row's
@@ -376,17 +376,20 @@ def what_to_watch(cost, x):
     return tf.train.get_global_step(), gradient, tf.summary.merge(curves)
 
 
-def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
-    """Return watch(): it adds to the curves, saves the network, returns {step: gradient by row}."""
-    fetches = what_to_watch(cost, x)
-    images = validation.images[:1000].reshape(-1, *x.shape.as_list()[1:])
-    feed = {x: images, y: validation.labels[:1000]}
-    few = {x: images[:64], y: validation.labels[:64]}  # a gradient takes longer
+def prepare_measuring(sess, run_dir, train_writer, summaries, cost, x, y, mnist):
+    """Return a function that saves the network and adds to the curves, once a step.
+
+    It returns {step: how much the cost depends on each row}.
+    """
+    fetches = what_to_measure(cost, x)
+    images = mnist.validation.images[:1000].reshape(-1, *x.shape.as_list()[1:])
+    feed = {x: images, y: mnist.validation.labels[:1000]}
+    few = {x: images[:64], y: mnist.validation.labels[:64]}  # a gradient takes longer
     writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"))
     saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
     gradients = {}
 
-    def watch():
+    def save_and_measure():
         step, by_row, s = sess.run(fetches, few)
         if step not in gradients:
             if gradients:  # not at the first call: that point is the restored run's
@@ -397,7 +400,7 @@ def new_watch(sess, run_dir, train_writer, summaries, cost, x, y, validation):
             save(saver, sess, run_dir, step)
         return gradients
 
-    return watch
+    return save_and_measure
 
 
 # ==== the six equations ===========================================================================
@@ -522,6 +525,7 @@ def picture_of_rows(images, digits, logits, known):
     some = [*np.flatnonzero(right[-1])[:2], *np.flatnonzero(~right[-1])[:1]]
     for place, i in enumerate(some):
         odds = np.exp(logits[:, i] - logits[:, i].max(1, keepdims=True))
+        # 28 columns of pixels, then four for each of the ten answers
         both = np.hstack([images[i], (odds / odds.sum(1, keepdims=True)).repeat(4, 1)])
         axes = figure.add_subplot(grid[0, place], title=f"digit {digits[i]}")
         axes.imshow(both, extent=(0, 68, len(both) + 0.5, 0.5))
@@ -612,7 +616,7 @@ def draw_pictures(sess, mnist, x, outputs, answers, gradients):
 
 
 @matplotlib.rc_context(STYLE)
-def keep(pictures, run_dir, writer, step):
+def save_pictures(pictures, run_dir, writer, step):
     """Write pictures into the run's folder, the same bytes for TensorBoard; close its file."""
     for name, figure in pictures.items():
         file = os.path.join(run_dir, f"{name}.png")
@@ -639,13 +643,13 @@ def end(run_dir):
 # ==== the article's listing =======================================================================
 mnist = read_data_sets(args.data, args.wait)  # was input_data.read_data_sets("data/", one_hot=True)
 
-lr = args.lr  # 0.001, if no option says otherwise
+lr = args.lr  # 0.001 unless --lr is given; so are the others
 training_iters = args.training_iters  # 100000
 batch_size = args.batch_size  # 128
 display_step = args.display_step  # 10
 
 n_input = 28  # a row of pixels is x_t, the input of a time step
-n_step = 28 + args.wait  # 28 rows are 28 time steps; --wait adds blank rows
+n_step = 28 + args.wait  # 28 rows are 28 time steps; --wait adds blank ones, to be remembered over
 n_hidden = args.n_hidden  # 128
 n_classes = 10
 
@@ -664,7 +668,7 @@ def RNN(x):
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
     if args.rnn == "static":
-        # outputs: a list of n_step (batch, n_hidden)
+        # outputs: a list of n_step tensors, each (batch, n_hidden)
         x = tf.unstack(x, n_step, 1)
         outputs, states = tf.nn.static_rnn(cell, x, dtype=tf.float32)
     else:
@@ -672,7 +676,7 @@ def RNN(x):
         outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)
         outputs = tf.transpose(outputs, [1, 0, 2], name="rnn/outputs")
 
-    with tf.name_scope("output_layer/"):  # the slash: the same box again
+    with tf.name_scope("output_layer/"):  # the slash: that box again, not a new one
         return tf.matmul(outputs[-1], w) + b, outputs  # pred: (batch, n_classes)
 
 
@@ -688,8 +692,8 @@ with tf.name_scope("cost"):
 with tf.name_scope("train"):
     last_step = training_iters // batch_size
     global_step = tf.train.create_global_step()  # counts the steps; saved with the weights
-    adam = tf.train.AdamOptimizer(decayed(lr, global_step, last_step))  # lr, unless --lr-decay
-    if args.xla == "off":
+    adam = tf.train.AdamOptimizer(learning_rate(lr, global_step, last_step))  # was lr
+    if args.xla == "off":  # auto is on or off by now
         optimizer = adam.minimize(cost, global_step)
     else:  # the same, but faster: the gradients of this cost, compiled
         optimizer = adam.apply_gradients(compiled_gradients(RNN, cost_of, x, y), global_step)
@@ -709,9 +713,9 @@ with tf.Session(config=config) as sess:
     init = tf.global_variables_initializer()
     sess.run(init)
     restore(sess, checkpoint)  # does nothing without --restore
-    watch = new_watch(sess, run_dir, train_writer, summaries, cost, x, y, mnist.validation)
-    watch()  # saves the network; curves of validation images, and of the gradient at each row
-    for step in training_steps(sess, last_step):  # while batch_size * step < training_iters
+    save_and_measure = prepare_measuring(sess, run_dir, train_writer, summaries, cost, x, y, mnist)
+    save_and_measure()  # the network as it is; later the curves of validation images, too
+    for step in training_steps(sess, last_step):  # was while batch_size * step < training_iters
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # step: see --restore
         batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
@@ -719,10 +723,10 @@ with tf.Session(config=config) as sess:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})
             line = f"Iter {step * batch_size}, Minibatch Loss= {loss:.6f}, "
             print(line + f"Training Accuracy= {acc:.5f}")
-            train_writer.add_summary(s, global_step=step)  # the article: every 100 steps
+            train_writer.add_summary(s, global_step=step)  # was every 100 steps
         if step % 100 == 0:
-            watch()
-    gradients = watch()  # {step: how much the cost depends on each row}
+            save_and_measure()
+    gradients = save_and_measure()  # {step: how much the cost depends on each row}
     print(f"Optimization stopped by {stop.by}." if stop.by else "Optimization Finished!")
 
     test_len = 128
@@ -732,5 +736,5 @@ with tf.Session(config=config) as sess:
     print(f"Testing Accuracy: {acc:.6f}")
     answers = test_all(sess, pred, x, mnist.test, run_dir)
     pictures = draw_pictures(sess, mnist, x, outputs, answers, gradients)
-    keep(pictures, run_dir, train_writer, sess.run(global_step))
+    save_pictures(pictures, run_dir, train_writer, sess.run(global_step))
 end(run_dir)

@@ -66,7 +66,7 @@ for name, (low, high) in limits.items():
 if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
     parser.error("--logdir takes a path, in UTF-8")
 if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
-    parser.error(r"--logdir takes ASCII letters alone on Windows, for TensorFlow: --logdir C:\logs")
+    parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
 if args.save is not None:
     if os.path.splitext(args.save)[1].lower() not in (".gif", ".png"):
         parser.error("--save takes the name of a .gif or a .png file")
@@ -184,8 +184,9 @@ def iterations():
 
 def as_text(lstm, feedforward):
     """Return the cost to print: that of --network's network, or both, the second with its name."""
-    both = f"{lstm!s}  feedforward:  {feedforward!s}"
-    return {"lstm": lstm, "feedforward": feedforward, "both": both}[args.network]
+    if args.network == "both":
+        return f"{lstm!s}  feedforward:  {feedforward!s}"  # !s: as print(cost) prints it
+    return lstm if args.network == "lstm" else feedforward
 
 
 def next_2000(start, X, Y, rnn, state):
@@ -352,7 +353,7 @@ def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
             window_closed()
 
 
-def keep(picture, run_dir, writers, i):
+def save_picture(picture, run_dir, writers, i):
     """Write the last frame for the run's folder, TensorBoard and --save; close TensorBoard's."""
     ending = "stopped" if stop.status else "finished"
     title = picture.course.get_title()
@@ -391,7 +392,7 @@ def end(run_dir, window):
 
 # ==== the article's listing =======================================================================
 BATCH_START = 0
-TIME_STEPS = args.time_steps  # 20, if no option says otherwise
+TIME_STEPS = args.time_steps  # 20 unless --time-steps is given; so are the others
 BATCH_SIZE = args.batch_size  # 50
 INPUT_SIZE = 1
 OUTPUT_SIZE = 1
@@ -401,7 +402,7 @@ LR = args.lr  # 0.006
 
 def get_batch():
     global BATCH_START, TIME_STEPS
-    # a batch is one long walk, cut into rows; row i of the next one goes on where row i ends
+    # one long stretch of x, cut into rows; in the next batch, row i starts where it ends here
     x = np.arange(BATCH_START, BATCH_START + BATCH_SIZE * TIME_STEPS)
     x = x.reshape((BATCH_SIZE, TIME_STEPS)) / (10 * np.pi)
 
@@ -430,7 +431,7 @@ class RNN:
             self.pred = tf.matmul(outputs, w) + b  # (batch * time_steps, 1)
 
 
-X = tf.placeholder(tf.float32, [None, None, INPUT_SIZE], name="input/X")
+X = tf.placeholder(tf.float32, [None, None, INPUT_SIZE], name="input/X")  # was TIME_STEPS
 Y = tf.placeholder(tf.float32, [None, None, OUTPUT_SIZE], name="input/Y")
 rnn = RNN(X)
 pred = rnn.pred
@@ -439,13 +440,12 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.square(tf.subtract(tf.reshape(pred, [-1]), tf.reshape(Y, [-1]))))
 with tf.name_scope("train"):
     optimizer = tf.train.AdamOptimizer(LR).minimize(cost)
-# the article's ms_error, correct_pred and accuracy are left out: nothing uses them
+# ms_error, correct_pred and accuracy are left out: the article does not use them
 
 # ---- RNN 与普通神经网络的直观区别: an ordinary network, which sees each sin x alone ----
 with tf.variable_scope("feedforward"):
-    hidden = tf.layers.dense(
-        tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh
-    )  # an LSTM has 4 layers
+    # as many units as the LSTM's four layers have together
+    hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
     feedforward = tf.layers.dense(hidden, OUTPUT_SIZE)  # (batch * time_steps, 1)
     feedforward_cost = tf.reduce_mean(tf.square(feedforward - tf.reshape(Y, (-1, OUTPUT_SIZE))))
     train_feedforward = tf.train.AdamOptimizer(LR).minimize(feedforward_cost)
@@ -458,7 +458,7 @@ restore(sess, checkpoint)
 run_dir = new_run_dir()
 writers = new_writers(run_dir, sess.graph)
 picture = new_picture(run_dir)  # was plt.figure, plt.ion, plt.show
-state = None  # no memory before the first batch
+state = None  # there is none yet
 for i in iterations():  # was range(200); Ctrl-C or a closed window ends it early
     sinx, cosx, x = get_batch()
     if i == 0:
@@ -475,11 +475,12 @@ for i in iterations():  # was range(200); Ctrl-C or a closed window ends it earl
     add_to_picture(picture, i, x, sinx, cosx, made, loss, feedforward_loss)
 
     if i % 20 == 0:
+        # measured again, after the step; the curve and the title have it before
         print("cost: ", as_text(*sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 save(sess, run_dir)
-# 2,000 steps more in one sequence, without training
+# 2,000 more steps in one sequence, without training
 feed_dict = next_2000(BATCH_START, X, Y, rnn, state)
 costs = sess.run([cost, feedforward_cost], feed_dict=feed_dict)
 print("2000 steps more, weights frozen, cost: ", as_text(*costs))
-keep(picture, run_dir, writers, BATCH_START // TIME_STEPS)
+save_picture(picture, run_dir, writers, BATCH_START // TIME_STEPS)
 end(run_dir, picture.window)

@@ -251,7 +251,7 @@ def test_the_options_to_try(script, options, load, tmp_path, monkeypatch):
     few = FEW[script]
     options = options.replace("--data FILE", f"--data {ROOT / 'data' / 'mnist.npz'}")
     if "RUN" in options:
-        options = options.replace("logs/mnist/RUN", load(script, *few).run_dir)
+        options = re.sub(r"logs/\w+/RUN", load(script, *few).run_dir, options)
     names = load(script, *options.split(), *few)
     assert names.stop.status == 0
     assert names.last_step <= 1 if script == CLASSIFIER else names.costs
