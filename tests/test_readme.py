@@ -75,7 +75,7 @@ def test_both_halves_say_the_same():
     errors = re.findall(r"^### (?:报错|提示)：(.*)$", halves[1], re.MULTILINE)
     assert len(errors) == 10 and all(f"\n### {error}\n" in halves[0] for error in errors)
     assert halves[0].count("\n### ") == halves[1].count("\n### ")
-    assert halves[0].count("\n## ") == halves[1].count("\n## ") == 8
+    assert halves[0].count("\n## ") == halves[1].count("\n## ") == 9
     assert halves[0].count("<details>") == halves[1].count("<details>") == 8
 
 
