@@ -536,8 +536,8 @@ def picture_of_rows(images, digits, logits, known):
     axes.plot(rows, known, "-", color=BLUE, label="a probe, fitted to this row's state")
     axes.plot(rows, right.mean(1), "--", color=ORANGE, label="output layer, fitted to the last")
     axes.axhline(0.1, linestyle=":", color=BLACK, label="chance")
-    axes.set(xlabel="rows read", ylabel="test accuracy", ylim=(0, 1))
-    axes.legend(fontsize=13)
+    axes.set(xlabel="rows read", ylabel="test accuracy", ylim=(0, 1.5), yticks=[0, 0.5, 1])
+    axes.legend(fontsize=13, loc="upper center")
     return figure
 
 
