@@ -21,6 +21,7 @@ Above it stand the small functions that the listing calls; you can skip them.
 
 import argparse
 import builtins
+import contextlib
 import errno
 import functools
 import gc
@@ -37,7 +38,7 @@ import warnings
 from types import SimpleNamespace
 
 # ==== options =====================================================================================
-HERE, NAME = os.path.split(os.path.abspath(__file__))
+HERE, NAME = os.path.dirname(os.path.realpath(__file__)), os.path.basename(__file__)
 parser = argparse.ArgumentParser(
     description="Train an LSTM to read MNIST digits row by row, then test it.",
     epilog="example: python %(prog)s --cell rnn --seed 1",
@@ -71,6 +72,8 @@ for name, (low, high) in limits.items():
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
 if 0 < args.training_iters < args.batch_size:
     parser.error("--training-iters takes 0, or the images of at least one batch")
+if args.data == "":
+    parser.error("--data takes the name of a file")
 if args.xla == "on" and args.rnn == "static":
     parser.error("--xla on is for --rnn dynamic: only a loop is compiled")
 if args.cell == "rnn" and args.forget_bias is not None:
@@ -108,7 +111,9 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every s
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
-backend = os.environ.pop("MPLBACKEND", "")  # no window here, whatever it asks for
+backend = (
+    "" if NOTEBOOK else os.environ.pop("MPLBACKEND", "")
+)  # no window here, whatever it asks for
 import matplotlib
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -164,9 +169,12 @@ def in_words(error):
 def one_line(kind, error, traceback):
     """Show an error of files (disk full, pipe closed) in one line, any other with its traceback."""
     from_no_op = getattr(error, "op", error) is None  # TensorFlow's, but not the graph's
-    if isinstance(error, OSError) or from_no_op:
+    if not isinstance(error, OSError) and not from_no_op:
+        sys.__excepthook__(kind, error, traceback)
+    elif threading.current_thread() is threading.main_thread():
+        sys.stderr.write(f"{NAME}: error: {in_words(error)}\n")
+    else:
         fail(in_words(error))
-    sys.__excepthook__(kind, error, traceback)
 
 
 if not NOTEBOOK:
@@ -220,7 +228,8 @@ def read_data_sets(file, wait):
     own = os.path.join(HERE, "data", "mnist.npz")
     try:
         if file is None and not os.path.exists(own):
-            (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+            with contextlib.redirect_stdout(sys.stderr):  # it says that it downloads
+                (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
         else:
             with np.load(file or own) as npz:
                 x, y, x_test, y_test = (
@@ -294,6 +303,8 @@ def new_run_dir():
             break
         except FileExistsError:  # another run has this second: take the next
             time.sleep(0.1)
+        except OSError as error:
+            fail(f"no folder for this run ({error}): name another with --logdir")
     with open(os.path.join(run_dir, "options.json"), "w") as file:
         json.dump(vars(args), file, indent=1)
     told = {k: v for k, v in vars(args).items() if v is not None and k not in ("data", "logdir")}
@@ -308,6 +319,8 @@ def what_is_wrong_with(checkpoint):
     """Return what keeps a checkpoint from being restored, in words, or None."""
     if not os.path.exists(f"{checkpoint}.index"):
         return "is no checkpoint; --restore takes a run's folder, or model.ckpt-<step> in it"
+    if set("[]*?") & set(checkpoint):
+        return "cannot be read: TensorFlow takes [ ] * ? in a path for a pattern; rename the folder"
     try:
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()

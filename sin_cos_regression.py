@@ -36,7 +36,7 @@ import warnings
 from types import SimpleNamespace
 
 # ==== options =====================================================================================
-HERE, NAME = os.path.split(os.path.abspath(__file__))
+HERE, NAME = os.path.dirname(os.path.realpath(__file__)), os.path.basename(__file__)
 parser = argparse.ArgumentParser(
     description="Train an LSTM to follow cos x from sin x, and watch it.",
     epilog="example: python %(prog)s --network both --save fit.gif",
@@ -72,6 +72,8 @@ if args.save is not None:
         parser.error("--save takes the name of a .gif or a .png file")
     if args.save.lower().endswith(".gif") and args.iterations == 0:
         parser.error("--save takes a .gif of one iteration at least")
+    if os.path.exists(args.save) and not os.path.isfile(args.save):
+        parser.error("--save takes a file, not something else of that name")
     try:
         open(args.save, "ab").close()
     except OSError as error:
@@ -101,7 +103,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every s
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
-backend = os.environ.pop("MPLBACKEND", "")  # tried when the window is due
+backend = "" if NOTEBOOK else os.environ.pop("MPLBACKEND", "")  # tried when the window is due
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -154,9 +156,12 @@ def in_words(error):
 def one_line(kind, error, traceback):
     """Show an error of files (disk full, pipe closed) in one line, any other with its traceback."""
     from_no_op = getattr(error, "op", error) is None  # TensorFlow's, but not the graph's
-    if isinstance(error, OSError) or from_no_op:
+    if not isinstance(error, OSError) and not from_no_op:
+        sys.__excepthook__(kind, error, traceback)
+    elif threading.current_thread() is threading.main_thread():
+        sys.stderr.write(f"{NAME}: error: {in_words(error)}\n")
+    else:
         fail(in_words(error))
-    sys.__excepthook__(kind, error, traceback)
 
 
 if not NOTEBOOK:
@@ -211,6 +216,8 @@ def new_run_dir():
             break
         except FileExistsError:  # another run has this second: take the next
             time.sleep(0.1)
+        except OSError as error:
+            fail(f"no folder for this run ({error}): name another with --logdir")
     told = {k: v for k, v in vars(args).items() if v is not None and k not in ("save", "logdir")}
     with tf.summary.FileWriter(run_dir) as writer:  # for TensorBoard's HParams tab
         writer.add_summary(
@@ -226,6 +233,8 @@ def find_checkpoint(restore):
     checkpoint = os.path.join(restore, "model.ckpt") if os.path.isdir(restore) else restore
     if not os.path.exists(f"{checkpoint}.index"):
         fail(f"{restore!r} is no checkpoint; --restore takes a run's folder, or model.ckpt in it")
+    if set("[]*?") & set(checkpoint):
+        fail(f"TensorFlow takes [ ] * ? in {checkpoint!r} for a pattern: rename the folder")
     try:
         reader = tf.train.load_checkpoint(checkpoint)
         shapes = reader.get_variable_to_shape_map()
@@ -267,12 +276,14 @@ def add_to_curves(writers, i, *costs):
 
 # ==== the picture =================================================================================
 RED, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#999999"  # Okabe and Ito's, and grey
+STYLE = {"font.size": 14, "figure.raise_window": False}  # the window takes no focus
+BEFORE = {name: plt.rcParams[name] for name in STYLE}
 STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "ls": "-."}}
 
 
 def new_figure():
     """Return a figure with two axes, in a window if there can be one."""
-    plt.rcParams.update({"font.size": 14, "figure.raise_window": False})  # it takes no focus
+    plt.rcParams.update(STYLE)
     size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained"}
     size["gridspec_kw"] = {"width_ratios": [3, 2]}
     try:
@@ -385,6 +396,7 @@ def end(run_dir, window):
         with contextlib.suppress(Exception):  # the window may be gone already
             plt.close()
         sys.exit(stop.status)
+    plt.rcParams.update(BEFORE)  # a notebook goes on
     if window:
         on_signals(lambda number, frame: plt.close("all"))
         plt.show()

@@ -35,6 +35,7 @@ CASES += [
     (CLASSIFIER, "--xla", "on", "--rnn", "static"),
     (REGRESSION, "--save", "fit.gif", "--iterations", "0"),
     (REGRESSION, "--save", "folder.png"),
+    (CLASSIFIER, "--data", ""),
     *((script, "--logdir", path) for script in BAD_OPTIONS for path in ("", os.fsdecode(b"\xff"))),
     (REGRESSION, "--save", "folder.png/fit.gif/x.png"),
 ]
@@ -131,6 +132,13 @@ def test_a_script_copied_alone_without_network(tmp_path):
     closed = {"https_proxy": "http://127.0.0.1:9", "HOME": str(tmp_path)}
     result = run(script, env={**os.environ, **closed})
     told_in_one_line(result, "--data")
+    assert result.stdout == ""
+
+
+def test_a_link_to_a_script_finds_the_data(tmp_path):
+    (tmp_path / "read.py").symlink_to(CLASSIFIER)
+    result = run(tmp_path / "read.py", "--training-iters", 0, "--logdir", tmp_path)
+    assert result.status == 0 and "(all 10000 images)" in result.stdout
 
 
 def test_a_log_folder_that_cannot_be_written(tmp_path):

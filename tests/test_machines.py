@@ -44,14 +44,19 @@ def test_the_lowest_versions_that_are_tested_are_the_lowest_that_are_allowed():
 
 
 @pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
-def test_a_notebook_runs_a_script_twice_and_lives_on(script, tmp_path):
-    """`%run`, in the kernel's own process; the kernel's names, signals and print still work."""
+def test_a_notebook_runs_a_script_twice_and_lives_on(script, tmp_path, monkeypatch):
+    """`%run`, in the kernel's own process: its print, its plots, their style are as they were."""
+    monkeypatch.delenv("MPLBACKEND")  # the kernel's own
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
     words = " ".join(map(str, [f"'{script}'", *FEW[script], "--logdir", f"'{tmp_path}'"]))
+    alive = (
+        "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show(); print(len(plt.gcf().axes))"
+    )
     cells = [
         f"%run {words}",
         f"%run {words}",
-        "print('alive', end='.')",
+        f"{alive}; print(plt.rcParams['font.size'], end='.')",
+        f"%run '{script}' --logdir /dev/null",
         f"!{sys.executable} {words}",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -61,8 +66,13 @@ def test_a_notebook_runs_a_script_twice_and_lives_on(script, tmp_path):
         for cell in notebook.cells
     ]
     lines = [re.findall(r"(?:Iter|cost|Testing|2000)[^\r\n]+", text) for text in printed]
-    assert len(lines[0]) == 3 and lines[0] == lines[1] == lines[3], "the same seed: the same lines"
-    assert printed[2] == "alive."
+    assert len(lines[0]) == 3 and lines[0] == lines[1] == lines[4], "the same seed: the same lines"
+    assert printed[2].split() == ["0", "10.0."], "a new figure after plt.show, the usual size"
+    shown = [
+        output for output in notebook.cells[2].outputs if "image/png" in output.get("data", {})
+    ]
+    assert len(shown) == 1
+    assert "Not a directory" in str(notebook.cells[3].outputs)
     assert len(list(tmp_path.glob("*/*/*.png"))) == 3 * (4 if script == CLASSIFIER else 1)
 
 

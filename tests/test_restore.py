@@ -201,6 +201,7 @@ def test_what_cannot_be_restored_is_told_in_one_line(whole, tmp_path):
         (("--restore", tmp_path / "empty"), "no checkpoint", "empty"),
         (("--restore", whole.dir / "model.ckpt-250.index"), "no checkpoint", "-<step>"),
         (("--restore", only_run(tmp_path / "r") / "model.ckpt"), "another network"),
+        (("--restore", shutil.copytree(whole.dir, tmp_path / "a[1]")), "a[1]", "rename"),
         (("--restore", whole.dir, "--n-hidden", 8), "another network", "16", "8"),
         (("--restore", whole.dir, "--cell", "rnn"), "another network", "basic_rnn_cell"),
     ):
