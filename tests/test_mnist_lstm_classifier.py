@@ -284,8 +284,8 @@ def test_the_probes_are_the_least_squares_fit(tested):
     with restored(tested) as sess:
         known, logits = tested.rows_read(sess, tested.mnist, tested.x, tested.outputs)
         states = [
-            np.concatenate(list(tested.in_parts(sess, tested.outputs, tested.x, images)), 1)
-            for images in (fit.images, test.images[:2000])
+            np.concatenate(list(tested.in_parts(sess, tested.outputs, tested.x, *images)), 1)
+            for images in ((fit,), (test, 2000))
         ]
         w, b = sess.run([tested.w, tested.b])
     np.testing.assert_allclose(logits, states[1] @ w + b, atol=1e-5)
