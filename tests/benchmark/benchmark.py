@@ -70,9 +70,14 @@ def regressions():
     """
     script = [sys.executable, ROOT / "sin_cos_regression.py", "--seed"]
     article = [TF1, HERE / "article_sin_cos.py"]
+    as_in_1 = {"TF2_BEHAVIOR": "0"}  # a parent that has imported TensorFlow 2 hands on a 1
     return {
         "this script": (True, script, NO_WINDOW),
-        "the article's listing, TensorFlow 1.15": (TF1.exists(), article, NO_WINDOW),
+        "the article's listing, TensorFlow 1.15": (
+            TF1.exists(),
+            article,
+            {**NO_WINDOW, **as_in_1},
+        ),
     }
 
 
