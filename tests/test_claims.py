@@ -82,9 +82,14 @@ def test_an_lstm_that_begins_by_forgetting_rarely_learns():
 
 
 def test_with_72_rows_to_wait_the_plain_rnn_learns_nothing():
-    """梯度消失: what came first makes less than a hundredth of the last row's difference."""
+    """梯度消失: what came first makes less than a hundredth of the last row's difference.
+
+    Before training it made more, with every seed: it is in training that the gradient is lost.
+    """
     assert max(accuracies("plain RNN, wait 72")) < 0.2
-    assert last_gradients("plain RNN, wait 72")[:, 0].max() < 0.01
+    untrained = [run["gradient"]["0"][0] for run in STORED["plain RNN, wait 72"]]
+    trained = last_gradients("plain RNN, wait 72")[:, 0]
+    assert trained.max() < 0.01 and (trained < untrained).all()
 
 
 def test_an_lstm_that_begins_by_remembering_learns_it():
