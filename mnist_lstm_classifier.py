@@ -111,9 +111,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every s
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
-backend = (
-    "" if NOTEBOOK else os.environ.pop("MPLBACKEND", "")
-)  # no window here, whatever it asks for
+backend = "" if NOTEBOOK else os.environ.pop("MPLBACKEND", "")  # no window is wanted here
 import matplotlib
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -656,7 +654,7 @@ def end(run_dir):
 # ==== the article's listing =======================================================================
 mnist = read_data_sets(args.data, args.wait)  # was input_data.read_data_sets("data/", one_hot=True)
 
-lr = args.lr  # 0.001 unless --lr is given; so are the others
+lr = args.lr  # 0.001 unless --lr is given; likewise below
 training_iters = args.training_iters  # 100000
 batch_size = args.batch_size  # 128
 display_step = args.display_step  # 10

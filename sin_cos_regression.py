@@ -404,7 +404,7 @@ def end(run_dir, window):
 
 # ==== the article's listing =======================================================================
 BATCH_START = 0
-TIME_STEPS = args.time_steps  # 20 unless --time-steps is given; so are the others
+TIME_STEPS = args.time_steps  # 20 unless --time-steps is given; likewise below
 BATCH_SIZE = args.batch_size  # 50
 INPUT_SIZE = 1
 OUTPUT_SIZE = 1
