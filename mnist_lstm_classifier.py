@@ -151,11 +151,7 @@ def print(*values, **how):
 
 def fail(message):
     """End the script with one line: something around it (a file, the disk) is at fault."""
-    line = f"{NAME}: error: {message}"
-    if threading.current_thread() is threading.main_thread():
-        sys.exit(line)
-    os.write(2, f"{line}\n".encode())  # the thread that writes TensorBoard's files
-    os._exit(1)
+    sys.exit(f"{NAME}: error: {message}")
 
 
 def in_words(error):
@@ -169,10 +165,10 @@ def one_line(kind, error, traceback):
     from_no_op = getattr(error, "op", error) is None  # TensorFlow's, but not the graph's
     if not isinstance(error, OSError) and not from_no_op:
         sys.__excepthook__(kind, error, traceback)
-    elif threading.current_thread() is threading.main_thread():
-        sys.stderr.write(f"{NAME}: error: {in_words(error)}\n")
-    else:
-        fail(in_words(error))
+        return
+    os.write(2, f"{NAME}: error: {in_words(error)}\n".encode())
+    if threading.current_thread() is not threading.main_thread():
+        os._exit(1)  # the thread that writes TensorBoard's files
 
 
 if not NOTEBOOK:

@@ -70,6 +70,7 @@ def make_animation_small(file):
 def make(name, command):
     """Run a script in a folder of its own; keep what is worth keeping."""
     script, *options = command.split()
+    whole = name in ("1-lstm", "5-sin-cos")
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-c", RUN, name, str(ROOT / script), *options, "--logdir", folder]
         told = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
@@ -77,9 +78,9 @@ def make(name, command):
         for file in [*run_dir.glob("*ckpt*"), *run_dir.glob("checkpoint"), *run_dir.glob("*.json")]:
             file.unlink()
         for file in run_dir.rglob("*tfevents*"):
-            make_events_small(file, with_graph=name in ("1-lstm", "5-sin-cos"))
+            make_events_small(file, with_graph=whole)
         for file in run_dir.glob("*.png"):
-            if name in ("1-lstm", "5-sin-cos") or file.stem in ("gradient", "rows"):
+            if whole or file.stem in ("gradient", "rows"):
                 file.write_bytes(in_few_colours(file.read_bytes()))
             else:
                 file.unlink()
