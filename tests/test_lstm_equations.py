@@ -203,16 +203,18 @@ def sample(gradient, gate, n_hidden, count=5):
 
 
 def check_the_gradient(net, network_cost, feed, cost):
-    """tf.gradients and Adam's first step against central differences of `cost(kernel)`."""
+    """tf.gradients, Adam's first moment and first step against central differences of `cost`."""
     with net.graph.as_default(), tf.Session() as sess:
         sess.run(tf.global_variables_initializer())  # a new Adam, but the trained weights
         for variable in tf.trainable_variables():
             if variable.name in WEIGHTS:
                 variable.load(net.weights[WEIGHTS.index(variable.name)], sess)
         kernel = net.graph.get_tensor_by_name(WEIGHTS[0])
+        moment = net.graph.get_tensor_by_name("rnn/basic_lstm_cell/kernel/Adam:0")
         before, slope = sess.run([kernel, tf.gradients(network_cost, kernel)[0]], feed)
         sess.run(net.optimizer, feed)
         step = sess.run(kernel) - before
+        trained_by = sess.run(moment) / (1 - 0.9)  # Adam's first moment is a tenth of the gradient
 
     lr = net.args.lr
     n_hidden = kernel.shape[1].value // 4
@@ -222,6 +224,7 @@ def check_the_gradient(net, network_cost, feed, cost):
             nudge[place] = 1e-5
             numeric = (cost(before + nudge) - cost(before - nudge)) / 2e-5
             assert slope[place] == pytest.approx(numeric, rel=1e-3, abs=1e-7), (gate, place)
+            assert trained_by[place] == pytest.approx(numeric, rel=1e-3, abs=1e-7), (gate, place)
             if abs(numeric) > 1e-5:  # Adam's first step is lr against the sign of the gradient
                 expected = -lr * numeric / (abs(numeric) + 1e-8 / np.sqrt(1 - 0.999))
                 assert step[place] == pytest.approx(expected, rel=1e-2), (gate, place)
