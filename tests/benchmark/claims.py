@@ -51,11 +51,10 @@ def figures(options):
     probe, output_layer: accuracy on 2,000 test images after each row; validation: accuracy on the
     5,000 validation images.
     """
-    import tensorflow.compat.v1 as tf
-
     with tempfile.TemporaryDirectory() as logdir:
         sys.argv = [str(CLASSIFIER), "--logdir", logdir, *options]
         names = runpy.run_path(str(CLASSIFIER), run_name="__main__")
+        tf = names["tf"]  # not imported here, before the script has said how
         with tf.Session() as sess:
             tf.train.Saver().restore(sess, tf.train.latest_checkpoint(names["run_dir"]))
             mnist, x, outputs = names["mnist"], names["x"], names["outputs"]
