@@ -45,7 +45,7 @@ parser = argparse.ArgumentParser(
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
 option = parser.add_argument_group("the article's settings").add_argument
-option("--training-iters", type=int, default=100000, metavar="N", help="images to train on")
+option("--training-iters", type=int, default=100000, metavar="N", help="images to train on, in all")
 option("--batch-size", type=int, default=128, metavar="N", help="images in a training step")
 option("--lr", type=float, default=0.001, metavar="X", help="learning rate of Adam")
 option("--n-hidden", type=int, default=128, metavar="N", help="size of the cell's output and state")
@@ -66,7 +66,7 @@ option("--logdir", default=os.path.join(HERE, "logs"), metavar="DIR", help="for 
 option("--restore", metavar="RUN", help="go on from a run's folder, or a checkpoint in it")
 args = parser.parse_args()
 limits = {"training_iters": (0, 10**9), "batch_size": (1, 10000), "lr": (1e-9, 1000)}
-limits.update(n_hidden=(1, 10000), display_step=(1, 10**9), wait=(0, 200), seed=(0, 2**32 - 1))
+limits.update(n_hidden=(1, 2000), display_step=(1, 10**9), wait=(0, 200), seed=(0, 2**32 - 1))
 for name, (low, high) in limits.items():
     if not low <= getattr(args, name) <= high:
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
@@ -111,7 +111,8 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every s
 warnings.simplefilter("ignore")  # what is deprecated is the subject here
 gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
 
-backend = "" if NOTEBOOK else os.environ.pop("MPLBACKEND", "")  # no window is wanted here
+if not NOTEBOOK:
+    os.environ.pop("MPLBACKEND", None)  # no window is wanted here, nor a name that is unknown
 import matplotlib
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -119,8 +120,6 @@ from matplotlib.figure import Figure
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-if backend:
-    os.environ["MPLBACKEND"] = backend
 gc.freeze()  # the collector need not look at them again
 gc.enable()
 tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
@@ -128,7 +127,7 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # a notebook may have run a script before
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
-config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second, gains nothing
+config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second for nothing
 if args.xla == "auto":  # TensorFlow 1.15 cannot tell whether it has XLA
     built = hasattr(tf.test, "is_built_with_xla") and tf.test.is_built_with_xla()
     args.xla = "on" if built and args.rnn == "dynamic" else "off"
@@ -333,9 +332,10 @@ def find_checkpoint(restore):
         return None
     try:
         state = tf.train.get_checkpoint_state(restore) if os.path.isdir(restore) else None
-    except UnicodeDecodeError:  # not written by TensorFlow
+    except ValueError:  # a list that TensorFlow did not write, or not to its end
         state = None
-    *older, newest = state.all_model_checkpoint_paths if state else [restore]
+    saved = state.all_model_checkpoint_paths if state else []
+    *older, newest = saved or [restore]
     wrong = what_is_wrong_with(newest)
     if not wrong:
         return newest
@@ -375,19 +375,19 @@ def save(saver, sess, run_dir, step):
 
 
 def what_to_measure(cost, x):
-    """Return three tensors: the steps done, the gradient at each row (n_step,), a summary."""
+    """Return three tensors: the steps done, the gradient at each row (n_step,), a summary.
+
+    The gradient is the mean of the images' norms, and the last row's is 1.
+    """
     gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)
-    gradient /= gradient[-1]  # beside the last row's
-    curves = [tf.summary.histogram(f"weights/{v.op.name}", v, []) for v in tf.trainable_variables()]
-    curves.append(tf.summary.scalar("gradient_at_row_1", gradient[0], []))
+    gradient /= gradient[-1]
+    curves = [tf.summary.histogram(f"weights/{v.op.name}", v) for v in tf.trainable_variables()]
+    curves.append(tf.summary.scalar("gradient_at_row_1", gradient[0]))
     return tf.train.get_global_step(), gradient, tf.summary.merge(curves)
 
 
 def prepare_measuring(sess, run_dir, train_writer, summaries, cost, x, y, mnist):
-    """Return a function that saves the network and adds to the curves, once a step.
-
-    It returns {step: how much the cost depends on each row}.
-    """
+    """Return a function that saves the network, adds to the curves, and returns all gradients."""
     fetches = what_to_measure(cost, x)
     images = mnist.validation.images[:1000].reshape(-1, *x.shape.as_list()[1:])
     feed = {x: images, y: mnist.validation.labels[:1000]}
@@ -396,15 +396,18 @@ def prepare_measuring(sess, run_dir, train_writer, summaries, cost, x, y, mnist)
     saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
     gradients = {}
 
-    def save_and_measure():
+    def save_and_measure(last=False):
         step, by_row, s = sess.run(fetches, few)
         if step not in gradients:
-            if gradients:  # not at the first call: that point is the restored run's
+            if gradients:  # at the first call, step 0 or a point that the restored run drew
                 train_writer.add_summary(s, step)
                 writer.add_summary(sess.run(summaries, feed), step)
+                train_writer.flush()  # before saving: who goes on from there adds what comes after
                 writer.flush()
             gradients[int(step)] = by_row
             save(saver, sess, run_dir, step)
+        if last:
+            writer.close()
         return gradients
 
     return save_and_measure
@@ -636,7 +639,7 @@ def save_pictures(pictures, run_dir, writer, step):
 
 
 def end(run_dir):
-    """Say where the run is, with a command that can be pasted; after a signal, exit with its."""
+    """Say where the run is, with a command to paste; after a signal, exit with its status."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     print(f"This run is in {run_dir}")
     if os.name == "nt":
@@ -648,6 +651,7 @@ def end(run_dir):
 
 
 # ==== the article's listing =======================================================================
+# imports: at the top of the file; `rnn` of tensorflow.contrib is tf.nn.rnn_cell now
 mnist = read_data_sets(args.data, args.wait)  # was input_data.read_data_sets("data/", one_hot=True)
 
 lr = args.lr  # 0.001 unless --lr is given; likewise below
@@ -656,7 +660,7 @@ batch_size = args.batch_size  # 128
 display_step = args.display_step  # 10
 
 n_input = 28  # a row of pixels is x_t, the input of a time step
-n_step = 28 + args.wait  # 28 rows are 28 time steps; --wait adds blank ones, to be remembered over
+n_step = 28 + args.wait  # 28 rows, 28 time steps; --wait adds blank rows, for memory to bridge
 n_hidden = args.n_hidden  # 128
 n_classes = 10
 
@@ -670,21 +674,20 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # was rnn.BasicLSTMCell
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # 1 unless given
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
-    if args.rnn == "static":
-        # outputs: a list of n_step tensors, each (batch, n_hidden)
+    if args.rnn == "static":  # commented out in the article
+        # outputs: a list of n_step tensors, (batch, n_hidden) each; states: the last step's, unused
         x = tf.unstack(x, n_step, 1)
         outputs, states = tf.nn.static_rnn(cell, x, dtype=tf.float32)
     else:
-        # outputs: (batch, n_step, n_hidden); transposed, (n_step, batch, n_hidden)
-        outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)
-        outputs = tf.transpose(outputs, [1, 0, 2], name="rnn/outputs")
+        outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)  # (batch, n_step, n_hidden)
+        outputs = tf.transpose(outputs, [1, 0, 2], name="rnn/outputs")  # (n_step, batch, n_hidden)
 
     with tf.name_scope("output_layer/"):  # the slash: that box again, not a new one
-        return tf.matmul(outputs[-1], w) + b, outputs  # pred: (batch, n_classes)
+        return tf.matmul(outputs[-1], w) + b, outputs  # was pred alone: (batch, n_classes)
 
 
 def cost_of(pred, y):  # a function, because the compiled training calls it too
@@ -697,9 +700,9 @@ with tf.name_scope("cost"):
     cost = cost_of(pred, y)
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size
+    last_step = training_iters // batch_size  # also one that ends exactly at the last image
     global_step = tf.train.create_global_step()  # counts the steps; saved with the weights
-    adam = tf.train.AdamOptimizer(learning_rate(lr, global_step, last_step))  # was lr
+    adam = tf.train.AdamOptimizer(learning_rate(lr, global_step, last_step))  # lr, or its decay
     if args.xla == "off":  # auto is on or off by now
         optimizer = adam.minimize(cost, global_step)
     else:  # the same, but faster: the gradients of this cost, compiled
@@ -714,33 +717,33 @@ tf.summary.scalar("loss", cost)
 summaries = tf.summary.merge_all()
 checkpoint = find_checkpoint(args.restore)  # a bad one stops the script here
 
-with tf.Session(config=config) as sess:
-    run_dir = new_run_dir()
+with tf.Session(config=config) as sess:  # config: starts a second sooner
+    run_dir = new_run_dir()  # was "logs/": a folder for each run
     train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), sess.graph, flush_secs=5)
     init = tf.global_variables_initializer()
     sess.run(init)
     restore(sess, checkpoint)  # does nothing without --restore
     save_and_measure = prepare_measuring(sess, run_dir, train_writer, summaries, cost, x, y, mnist)
-    save_and_measure()  # the network as it is; later the curves of validation images, too
-    for step in training_steps(sess, last_step):  # was while batch_size * step < training_iters
-        batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # step: see --restore
+    save_and_measure()  # the network as it is now; later calls add to the curves, too
+    for step in training_steps(sess, last_step):  # was step = 1, while ..., step += 1
+        batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # a step's own: see README
         batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})
             line = f"Iter {step * batch_size}, Minibatch Loss= {loss:.6f}, "
             print(line + f"Training Accuracy= {acc:.5f}")
-            train_writer.add_summary(s, global_step=step)  # was every 100 steps
+            train_writer.add_summary(s, global_step=step)  # s: was fetched every 100 steps
         if step % 100 == 0:
             save_and_measure()
-    gradients = save_and_measure()  # {step: how much the cost depends on each row}
+    gradients = save_and_measure(last=True)  # {step: how much the cost depends on each row}
     print(f"Optimization stopped by {stop.by}." if stop.by else "Optimization Finished!")
 
     test_len = 128
     test_data = mnist.test.images[:test_len].reshape((-1, n_step, n_input))
     test_label = mnist.test.labels[:test_len]
-    acc = sess.run(accuracy, feed_dict={x: test_data, y: test_label})
-    print(f"Testing Accuracy: {acc:.6f}")
+    test_acc = sess.run(accuracy, feed_dict={x: test_data, y: test_label})
+    print(f"Testing Accuracy: {test_acc:.6f}")
     answers = test_all(sess, pred, x, mnist.test, run_dir)
     pictures = draw_pictures(sess, mnist, x, outputs, answers, gradients)
     save_pictures(pictures, run_dir, train_writer, sess.run(global_step))

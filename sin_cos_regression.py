@@ -120,7 +120,7 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # a notebook may have run a script before
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
-config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second, gains nothing
+config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second for nothing
 if sys.stdout is None:  # closed
     sys.stdout = io.StringIO()
 if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
@@ -184,7 +184,7 @@ def iterations():
 
 
 def as_text(lstm, feedforward):
-    """Return the cost to print: that of --network's network, or both, the second with its name."""
+    """Return what to print: the cost of --network's network, or both, the second with its name."""
     if args.network == "both":
         return f"{lstm!s}  feedforward:  {feedforward!s}"  # !s: as print(cost) prints it
     return lstm if args.network == "lstm" else feedforward
@@ -274,7 +274,7 @@ def add_to_curves(writers, i, *costs):
 RED, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#999999"  # Okabe and Ito's, and grey
 STYLE = {"font.size": 14, "figure.raise_window": False}  # the window takes no focus
 BEFORE = {name: plt.rcParams[name] for name in STYLE}
-STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "ls": "-."}}
+LINE_STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "ls": "-."}}
 
 
 def new_figure():
@@ -304,8 +304,8 @@ def new_picture(run_dir):
     plane.set(xlabel="sin x", ylabel="cos x", xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
     plane.set_title("one sin x, two cos x")
     shown = ["lstm", "feedforward"] if args.network == "both" else [args.network]
-    fits = {name: course.plot([], [], label=name, **STYLES[name])[0] for name in shown}
-    walks = {name: plane.plot([], [], marker="o", **STYLES[name])[0] for name in shown}
+    fits = {name: course.plot([], [], label=name, **LINE_STYLES[name])[0] for name in shown}
+    walks = {name: plane.plot([], [], marker="o", **LINE_STYLES[name])[0] for name in shown}
     course.legend(loc="upper left", ncol=3, fontsize=12)
     picture = SimpleNamespace(figure=figure, course=course, truth=truth, fits=fits, walks=walks)
     picture.steps = np.empty((5, 0))  # x, sin x, cos x, and what each network makes of it
@@ -334,7 +334,7 @@ def open_picture(picture, run_dir):
 
 
 def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
-    """Draw the batch's first sequence behind the last one's, show it, and add it to the film."""
+    """Append the batch's first sequence to the lines, show them, and add a frame to the film."""
     new = [x[0], *(y.reshape(-1)[: x.shape[1]] for y in (sinx, cosx, *made.values()))]
     stretch = int(10 * 10 * np.pi) + x.shape[1]  # the panel is 10 wide, a step 1 / (10 * pi)
     picture.steps = np.hstack([picture.steps, new])[:, -stretch:]
@@ -346,7 +346,7 @@ def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
             picture.walks[name].set_data(sin, y)
             picture.walks[name].set_markevery([len(y) - 1])  # the newest point
     name = "feedforward" if args.network == "feedforward" else "lstm"
-    cost = dict(zip(STYLES, costs))[name]
+    cost = dict(zip(LINE_STYLES, costs))[name]
     picture.course.set(xlim=(x[-1] - 10, x[-1]))
     picture.course.set_title(f"{i + 1} iterations, {name} cost {cost:.3f}", fontsize=14)
     if picture.film:
@@ -388,17 +388,18 @@ def end(run_dir, window):
         print(f"To look at it: {subprocess.list2cmdline(command)}")
     else:
         print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
+    plt.rcParams.update(BEFORE)  # a notebook goes on
     if stop.status:
         with contextlib.suppress(Exception):  # the window may be gone already
             plt.close()
         sys.exit(stop.status)
-    plt.rcParams.update(BEFORE)  # a notebook goes on
     if window:
         on_signals(lambda number, frame: plt.close("all"))
         plt.show()
 
 
 # ==== the article's listing =======================================================================
+# imports: at the top of the file
 BATCH_START = 0
 TIME_STEPS = args.time_steps  # 20 unless --time-steps is given; likewise below
 BATCH_SIZE = args.batch_size  # 50
@@ -424,7 +425,7 @@ def get_batch():
 
 class RNN:
     def __init__(self, x):
-        # x: (batch, time_steps, 1); batch and time_steps can be any (无限向右扩展)
+        # x: (batch, time_steps, 1), of any number of time steps (无限向右扩展), and any batch
         cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)  # was rnn.BasicLSTMCell
         self.cell_init_state = cell.zero_state(tf.shape(x)[0], dtype=tf.float32)  # was BATCH_SIZE
 
@@ -448,10 +449,10 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.square(tf.subtract(tf.reshape(pred, [-1]), tf.reshape(Y, [-1]))))
 with tf.name_scope("train"):
     optimizer = tf.train.AdamOptimizer(LR).minimize(cost)
-# ms_error, correct_pred and accuracy are left out: the article does not use them
+# left out, since the article does not use them: ms_error, correct_pred, accuracy
 
 # ---- RNN 与普通神经网络的直观区别: an ordinary network, which sees each sin x alone ----
-with tf.variable_scope("feedforward"):
+with tf.variable_scope("feedforward"):  # the article's words swap sin and cos, its code does not
     # as many units as the LSTM's four layers have together
     hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
     feedforward = tf.layers.dense(hidden, OUTPUT_SIZE)  # (batch * time_steps, 1)
@@ -460,30 +461,29 @@ with tf.variable_scope("feedforward"):
 
 checkpoint = find_checkpoint(args.restore)
 init = tf.global_variables_initializer()
-sess = tf.Session(config=config)
+sess = tf.Session(config=config)  # config: starts sooner
 sess.run(init)
 restore(sess, checkpoint)
 run_dir = new_run_dir()
 writers = new_writers(run_dir, sess.graph)
 picture = new_picture(run_dir)  # was plt.figure, plt.ion, plt.show
-state = None  # there is none yet
+state = None  # for --iterations 0
 for i in iterations():  # was range(200); Ctrl-C or a closed window ends it early
     sinx, cosx, x = get_batch()
     if i == 0:
         feed_dict = {X: sinx, Y: cosx}
     else:
         feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
-    fetches = [optimizer, rnn.final_state, pred, cost]
-    _, state, outputs, loss = sess.run(fetches, feed_dict=feed_dict)
+    _, state, outputs, loss = sess.run([optimizer, rnn.final_state, pred, cost], feed_dict)
     fetches = [train_feedforward, feedforward, feedforward_cost]
-    _, feedforward_outputs, feedforward_loss = sess.run(fetches, feed_dict=feed_dict)
+    _, feedforward_outputs, feedforward_loss = sess.run(fetches, feed_dict)
     add_to_curves(writers, i, loss, feedforward_loss)
     # was plt.plot, plt.ylim, plt.xlim, plt.draw, plt.pause
     made = {"lstm": outputs, "feedforward": feedforward_outputs}
     add_to_picture(picture, i, x, sinx, cosx, made, loss, feedforward_loss)
 
     if i % 20 == 0:
-        # measured again, after the step; the curve and the title have it before
+        # computed again after the step, as in the article; the curve has it from before
         print("cost: ", as_text(*sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 save(sess, run_dir)
 # 2,000 more steps in one sequence, without training

@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, events, only_run, run, start, told_in_one_line
+from conftest import CLASSIFIER, REGRESSION, events, only_run, refused, run, start
 
 # 250 steps of a small network, whose learning rate is another one at every step
 OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 5)
@@ -25,15 +26,29 @@ def variables(run_dir):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
+def left_by(run_dir, stdout, stderr):
+    """What a run printed, its folder, its newest checkpoint's variables."""
+    lines = [line for line in stdout.splitlines() if re.match("Iter|Testing", line)]
+    return SimpleNamespace(lines=lines, dir=run_dir, variables=variables(run_dir), stderr=stderr)
+
+
 def trained(logdir, *options):
-    """A run of the classifier: what it printed, its folder, its newest checkpoint's variables."""
+    """A run of the classifier, in a process of its own."""
     result = run(CLASSIFIER, *OPTIONS, *options, "--logdir", logdir)
     assert result.status == 0, result.stderr
-    run_dir = only_run(logdir)
-    lines = [line for line in result.stdout.splitlines() if re.match("Iter|Testing", line)]
-    return SimpleNamespace(
-        lines=lines, dir=run_dir, variables=variables(run_dir), stderr=result.stderr
-    )
+    return left_by(only_run(logdir), result.stdout, result.stderr)
+
+
+@pytest.fixture
+def go_on(load, capsys):
+    """A run of the classifier that goes on from another one, inside the test, which is quicker."""
+
+    def go_on(*options):
+        capsys.readouterr()
+        run_dir = Path(load(CLASSIFIER, *OPTIONS, *options).run_dir)
+        return left_by(run_dir, *capsys.readouterr())
+
+    return go_on
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +84,14 @@ def test_killed_at_a_step(step, whole, tmp_path):
     run_dir = killed(tmp_path / "killed", f"Iter {step * 32},")
     resumed = trained(tmp_path / "resumed", "--restore", run_dir)
     assert_the_same(resumed, whole)
-    first = step // 100 * 100 + 5
-    assert resumed.lines[0].startswith(f"Iter {first * 32},"), "from the newest checkpoint on"
+    saved = step // 100 * 100
+    assert resumed.lines[0].startswith(f"Iter {(saved + 5) * 32},"), "from the newest checkpoint on"
+    for part in ("train", "validation"):
+        before, after, expected = (
+            {point.step: point.value for point in events(folder / part).Scalars("loss")}
+            for folder in (run_dir, resumed.dir, whole.dir)
+        )
+        assert min(after) > saved and {**before, **after} == expected, "nor is the curve broken"
 
 
 DIE_BETWEEN = """
@@ -103,8 +124,8 @@ def test_killed_between_the_two_renames(whole, tmp_path):
     assert resumed.lines[0].startswith(f"Iter {105 * 32},")
 
 
-def test_where_both_runs_have_a_step_they_have_the_same_value(whole, tmp_path):
-    resumed = trained(tmp_path, "--restore", whole.dir / "model.ckpt-200")
+def test_where_both_runs_have_a_step_they_have_the_same_value(whole, go_on):
+    resumed = go_on("--restore", whole.dir / "model.ckpt-200")
     for part, tags in (
         ("train", ["accuracy", "loss", "gradient_at_row_1"]),
         ("validation", ["accuracy", "loss"]),
@@ -116,20 +137,20 @@ def test_where_both_runs_have_a_step_they_have_the_same_value(whole, tmp_path):
     assert (resumed.dir / "gradient.png").exists()
 
 
-def test_a_finished_run_goes_on_if_more_images_are_asked_for(whole, tmp_path):
+def test_a_finished_run_goes_on_if_more_images_are_asked_for(go_on):
     """With a rate that does not fall, exactly as a longer run would have."""
     steady = ("--lr-decay", "none")
     longer = ("--training-iters", 300 * 32)
-    short = trained(tmp_path / "short", *steady)
-    resumed = trained(tmp_path / "resumed", *steady, *longer, "--restore", short.dir)
-    assert_the_same(resumed, trained(tmp_path / "longer", *steady, *longer))
+    short = go_on(*steady)
+    resumed = go_on(*steady, *longer, "--restore", short.dir)
+    assert_the_same(resumed, go_on(*steady, *longer))
     assert len(resumed.lines) == 50 / 5 + 2
 
 
-def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, tmp_path):
+def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, go_on):
     """Step 251 is Adam's, by that rate; the shorter run's own had come to 0."""
-    at_250 = trained(tmp_path / "0", "--training-iters", 251 * 32, "--restore", whole.dir)
-    at_251 = {name: np.float64(value) for name, value in at_250.variables.items()}
+    longer = go_on("--training-iters", 251 * 32, "--restore", whole.dir)
+    at_251 = {name: np.float64(value) for name, value in longer.variables.items()}
     rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
     rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
     for name, before in whole.variables.items():
@@ -140,71 +161,71 @@ def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, tmp_path):
             assert (at_251[name] != before).any()
 
 
-def test_a_run_that_has_done_its_images_is_only_tested(whole, tmp_path):
-    for number, images in enumerate((250 * 32, 0)):
-        options = ("--restore", whole.dir, "--training-iters", images)
-        resumed = trained(tmp_path / str(number), *options)
+def test_a_run_that_has_done_its_images_is_only_tested(whole, go_on):
+    for images in (250 * 32, 0):
+        resumed = go_on("--restore", whole.dir, "--training-iters", images)
         assert resumed.lines == whole.lines[-2:]
 
 
-def test_the_newest_checkpoint_is_damaged(copy, whole, tmp_path):
+def test_the_newest_checkpoint_is_damaged(copy, whole, load, go_on):
     """A single flipped bit: the run's folder goes on from the one before, by name it is told."""
     data = copy / "model.ckpt-250.data-00000-of-00001"
     damaged = bytearray(data.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     data.write_bytes(damaged)
-    resumed = trained(tmp_path / "resumed", "--restore", copy)
+    resumed = go_on("--restore", copy)
     assert_the_same(resumed, whole)
     assert re.search(r"model.ckpt-250' is damaged.*going on from .*model.ckpt-200'", resumed.stderr)
-    named = run(CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250", "--logdir", tmp_path)
-    told_in_one_line(named, "model.ckpt-250", "damaged")
+    line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250")
+    assert "model.ckpt-250" in line and "damaged" in line
 
 
 @pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
-def test_a_truncated_checkpoint(part, copy, tmp_path):
+def test_a_truncated_checkpoint(part, copy, load):
     file = copy / f"model.ckpt-250.{part}"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    result = run(CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250", "--logdir", tmp_path)
-    told_in_one_line(result, "model.ckpt-250", "damaged")
+    line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250")
+    assert "model.ckpt-250" in line and "damaged" in line
 
 
-def test_options_that_matter_and_differ_are_named(whole, tmp_path):
+def test_options_that_matter_and_differ_are_named(whole, go_on):
     told = "The run that goes on had "
-    assert told not in trained(tmp_path / "same", "--restore", whole.dir).stderr
+    assert told not in go_on("--restore", whole.dir).stderr
     other = ("--seed", 3, "--lr", 0.004, "--restore", whole.dir)
-    (line,) = (line for line in trained(tmp_path / "o", *other).stderr.splitlines() if told in line)
+    (line,) = (line for line in go_on(*other).stderr.splitlines() if told in line)
     assert line == f"{told}--seed 0, --lr 0.005."
 
 
-def test_a_run_whose_notes_are_damaged_can_be_restored(copy, whole, tmp_path):
+def test_a_run_whose_notes_are_damaged_can_be_restored(copy, whole, load, go_on):
     """The options are only compared; without the list of checkpoints one has to be named."""
     (copy / "options.json").write_text("[1]")
-    restored = trained(tmp_path / "o", "--restore", copy, "--training-iters", 0)
+    restored = go_on("--restore", copy, "--training-iters", 0)
     assert restored.lines == whole.lines[-2:]
-    (copy / "checkpoint").write_bytes(b'model_checkpoint_path: "\xff"')
-    result = run(CLASSIFIER, *OPTIONS, "--restore", copy, "--logdir", tmp_path / "c")
-    told_in_one_line(result, "no checkpoint", str(copy))
+    for damaged in (b'model_checkpoint_path: "\xff"', b"", b'model_checkpoint_path: "m"'):
+        (copy / "checkpoint").write_bytes(damaged)
+        line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy)
+        assert "no checkpoint" in line and str(copy) in line
 
 
-def test_the_weights_fit_a_longer_wait(whole, tmp_path):
+def test_the_weights_fit_a_longer_wait(whole, go_on):
     options = ("--wait", 3, "--training-iters", 0, "--restore", whole.dir)
-    assert "--wait 0" in trained(tmp_path, *options).stderr
+    assert "--wait 0" in go_on(*options).stderr
 
 
-def test_what_cannot_be_restored_is_told_in_one_line(whole, tmp_path):
+def test_what_cannot_be_restored_is_told_in_one_line(whole, load, tmp_path):
     """What it is, and for another network what differs; no folder is made."""
     (tmp_path / "empty").mkdir()
-    assert run(REGRESSION, "--iterations", 1, "--logdir", tmp_path / "r").status == 0
+    other_script = Path(load(REGRESSION, "--iterations", 1).run_dir)
     for options, *words in (
         (("--restore", ""), "no checkpoint", "--restore"),
         (("--restore", tmp_path / "none"), "no checkpoint", "none"),
         (("--restore", tmp_path / "empty"), "no checkpoint", "empty"),
         (("--restore", whole.dir / "model.ckpt-250.index"), "no checkpoint", "-<step>"),
-        (("--restore", only_run(tmp_path / "r") / "model.ckpt"), "another network"),
+        (("--restore", other_script / "model.ckpt"), "another network"),
         (("--restore", shutil.copytree(whole.dir, tmp_path / "a[1]")), "a[1]", "rename"),
         (("--restore", whole.dir, "--n-hidden", 8), "another network", "16", "8"),
         (("--restore", whole.dir, "--cell", "rnn"), "another network", "basic_rnn_cell"),
     ):
-        result = run(CLASSIFIER, *OPTIONS, *options, "--logdir", tmp_path / "logs")
-        told_in_one_line(result, *words)
+        line = refused(load, CLASSIFIER, *OPTIONS, *options, "--logdir", tmp_path / "logs")
+        assert all(word in line for word in words), line
     assert not (tmp_path / "logs").exists()
