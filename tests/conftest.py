@@ -25,6 +25,7 @@ os.environ["MPLBACKEND"] = "agg"  # no window, unless a test asks for one
 ROOT = Path(__file__).resolve().parent.parent
 CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
 REGRESSION = ROOT / "sin_cos_regression.py"
+SMALL = ("--n-hidden", "8", "--xla", "off")  # quick, where the network does not matter
 
 
 def as_from_a_shell():
@@ -64,6 +65,15 @@ def told_in_one_line(result, *words):
     for word in words:
         assert word in line, line
     return True
+
+
+def refused(load, script, *options):
+    """Run a script inside the test; return the one line with which it ends itself."""
+    with pytest.raises(SystemExit) as ended:
+        load(script, *options)
+    line = ended.value.code  # a text, which Python prints; the status is 1
+    assert re.fullmatch(rf"{script.name}: error: .+", line)
+    return line
 
 
 def only_run(logdir):
@@ -129,6 +139,7 @@ def as_it_was():
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), plt.rc_context():
         for module, name in (sys, "argv"), (sys, "excepthook"), (threading, "excepthook"):
             patch.setattr(module, name, getattr(module, name))
+        patch.setenv("MPLBACKEND", os.environ["MPLBACKEND"])
         try:
             yield patch
         finally:
@@ -145,6 +156,7 @@ def load(tmp_path_factory):
 
     def load(script, *options):
         logdir = tmp_path_factory.mktemp("loaded")
+        gc.collect()  # the names of the run before: more than a hundred megabytes
         with as_it_was() as patch:
             patch.setattr(sys, "argv", [str(script), "--logdir", str(logdir), *map(str, options)])
             names = runpy.run_path(str(script), run_name="__main__")

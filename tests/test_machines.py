@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import CLASSIFIER, REGRESSION, ROOT, run
 
-FEW = {CLASSIFIER: ("--training-iters", 1280), REGRESSION: ("--iterations", 21)}
+FEW = {CLASSIFIER: ("--training-iters", 1280, "--n-hidden", 8), REGRESSION: ("--iterations", 21)}
 
 
 def requirements(file):

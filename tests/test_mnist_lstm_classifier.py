@@ -15,6 +15,7 @@ import pytest
 from conftest import (
     CLASSIFIER,
     ROOT,
+    SMALL,
     events,
     finish,
     only_run,
@@ -117,7 +118,8 @@ def test_the_loss_in_the_listing_is_the_one_that_is_learned(load, tmp_path):
 def test_xla_auto_compiles_where_it_can(load):
     """Not 28 cells in a row; what ran is among the run's settings."""
     dynamic, static = (
-        load(CLASSIFIER, "--training-iters", 0, "--rnn", kind) for kind in ("dynamic", "static")
+        load(CLASSIFIER, "--training-iters", 0, "--n-hidden", 8, "--rnn", kind)
+        for kind in ("dynamic", "static")
     )
     assert settings(dynamic.run_dir)["xla"] == "on" and settings(static.run_dir)["xla"] == "off"
 
@@ -125,7 +127,8 @@ def test_xla_auto_compiles_where_it_can(load):
 def test_cosine_decay_takes_the_learning_rate_to_zero(load):
     import tensorflow.compat.v1 as tf
 
-    net = load(CLASSIFIER, "--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine")
+    options = ("--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine")
+    net = load(CLASSIFIER, *SMALL, *options)
     with net.graph.as_default(), tf.Session() as sess:
         rate = net.learning_rate(net.lr, net.global_step, net.last_step)
         rates = [sess.run(rate, {net.global_step: step}) for step in (0, 5, 10)]
@@ -377,7 +380,7 @@ def test_the_last_time_step_is_the_most_reliable(trained, tested):
 
 
 def test_waiting_puts_blank_rows_below_each_image(load):
-    net = load(CLASSIFIER, "--training-iters", 0, "--wait", 5)
+    net = load(CLASSIFIER, *SMALL, "--training-iters", 0, "--wait", 5)
     assert net.x.shape.as_list() == [None, 33, 28]
     for images in (net.mnist.train.next_batch(9, 1)[0], net.mnist.test.images[:9]):
         images = images.reshape(9, 33, 28)
@@ -386,7 +389,7 @@ def test_waiting_puts_blank_rows_below_each_image(load):
 
 def test_the_forget_bias_is_what_the_cell_adds(load):
     """The same weights forget more with less of it: c_t of a blank image shrinks by σ(bias)."""
-    net = load(CLASSIFIER, "--training-iters", 0, "--forget-bias", 3)
+    net = load(CLASSIFIER, *SMALL, "--training-iters", 0, "--forget-bias", 3)
     kernel = np.zeros((28 + 1, 4))
     ones = np.ones((1, 1))
     c = net.six_equations(np.zeros((1, 28)), ones, ones, kernel, np.zeros(4), 3)[4]
@@ -425,7 +428,7 @@ def test_three_runs_of_one_seed_are_the_same_bit_for_bit_and_another_is_another(
 
 
 def test_two_runs_of_the_same_second_have_a_folder_each(load, tmp_path, monkeypatch):
-    net = load(CLASSIFIER, "--training-iters", 0)
+    net = load(CLASSIFIER, *SMALL, "--training-iters", 0)
     net.args.logdir = str(tmp_path)
     seconds = iter(["20261124-120000", "20261124-120000", "20261124-120000", "20261124-120001"])
     monkeypatch.setattr(time, "strftime", lambda _: next(seconds))
@@ -446,7 +449,8 @@ def test_a_terminal_gets_a_progress_bar_and_a_pipe_does_not(tmp_path, trained):
     assert not any("%|" in line for line in trained.lines)
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))  # a usual terminal
-    command = [sys.executable, CLASSIFIER, "--training-iters", "2560", "--logdir", tmp_path]
+    few = (*SMALL, "--training-iters", "2560")
+    command = [sys.executable, CLASSIFIER, *few, "--logdir", tmp_path]
     with subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL) as process:
         os.close(slave)
         seen = b""
@@ -468,7 +472,7 @@ def test_a_script_copied_alone_runs_from_any_folder(tmp_path):
     elsewhere.mkdir()
     script = shutil.copy(CLASSIFIER, alone)
     data = ROOT / "data" / "mnist.npz"
-    result = run(script, "--training-iters", 1280, "--data", data, cwd=elsewhere)
+    result = run(script, *SMALL, "--training-iters", 1280, "--data", data, cwd=elsewhere)
     assert result.status == 0, result.stderr
     assert only_run(alone / "logs") and not list(elsewhere.iterdir())
 
@@ -480,7 +484,7 @@ def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, mon
     images, labels = np.full((5100, 28, 28), 51, np.uint8), np.full(5100, 7, np.uint8)
     load_data = lambda: ((images, labels), (images[:10], labels[:10]))  # noqa: E731
     monkeypatch.setattr(tf.keras.datasets.mnist, "load_data", load_data)
-    net = load(shutil.copy(CLASSIFIER, tmp_path), "--training-iters", 0)
+    net = load(shutil.copy(CLASSIFIER, tmp_path), *SMALL, "--training-iters", 0)
     assert net.mnist.test.images.shape == (10, 784) and np.allclose(net.mnist.test.images, 0.2)
 
 
@@ -488,7 +492,7 @@ def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, mon
 
 
 def test_ctrl_c_in_training_keeps_what_there_is(tmp_path):
-    process = start(CLASSIFIER, "--logdir", tmp_path)
+    process = start(CLASSIFIER, *SMALL, "--training-iters", 10**9, "--logdir", tmp_path)
     lines = [process.stdout.readline() for _ in range(3)]
     process.send_signal(signal.SIGINT)
     result = finish(process)
@@ -498,11 +502,10 @@ def test_ctrl_c_in_training_keeps_what_there_is(tmp_path):
     assert "Testing Accuracy (all 10000 images)" in result.stdout
     printed = [line for line in [*lines, *result.stdout.splitlines()] if line.startswith("Iter")]
     run_dir = only_run(tmp_path)
-    assert len(events(run_dir / "train").Scalars("loss")) == len(printed) < 78
+    assert len(events(run_dir / "train").Scalars("loss")) == len(printed)
     assert (run_dir / "mistakes.png").exists()
-    again = run(
-        CLASSIFIER, "--restore", run_dir, "--training-iters", 0, "--logdir", tmp_path / "again"
-    )
+    tested = (*SMALL, "--restore", run_dir, "--training-iters", 0)
+    again = run(CLASSIFIER, *tested, "--logdir", tmp_path / "again")
     assert again.stdout.splitlines()[1:3] == result.stdout.splitlines()[-4:-2]
 
 

@@ -248,7 +248,7 @@ def trials():
 @pytest.mark.parametrize(("script", "options"), sorted(set(trials())))
 def test_the_options_to_try(script, options, load, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    few = FEW[script]
+    few = (*FEW[script], "--n-hidden", 8) if script == CLASSIFIER else FEW[script]
     options = options.replace("--data FILE", f"--data {ROOT / 'data' / 'mnist.npz'}")
     if "RUN" in options:
         options = re.sub(r"logs/\w+/RUN", load(script, *few).run_dir, options)

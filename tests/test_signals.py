@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from conftest import CLASSIFIER, REGRESSION, events, finish, only_run, run, start
+from conftest import CLASSIFIER, REGRESSION, SMALL, events, finish, only_run, run, start
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 pytestmark = needs_posix
+
+LONG = (*SMALL, "--training-iters", 10**9)  # the signal comes first, on any machine
+FEW = {CLASSIFIER: (*SMALL, "--training-iters", "1280"), REGRESSION: ("--iterations", "2")}
 
 
 def wait_for(process, words):
@@ -20,7 +23,7 @@ def wait_for(process, words):
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_ends_the_classifier_after_its_step(name, tmp_path):
-    process = start(CLASSIFIER, "--logdir", tmp_path)
+    process = start(CLASSIFIER, *LONG, "--logdir", tmp_path)
     wait_for(process, "Iter 3840,")
     number = getattr(signal, name)
     process.send_signal(number)
@@ -47,7 +50,7 @@ def test_a_signal_ends_the_regression_after_its_step(name, tmp_path):
 @pytest.mark.parametrize("moment", ["Iter 1280,", "Testing Accuracy:", "Testing Accuracy (all"])
 def test_a_second_signal_ends_it_at_once(moment, tmp_path):
     """In training, in the test, while the pictures are drawn: no more is printed or made."""
-    process = start(CLASSIFIER, "--training-iters", 2560, "--logdir", tmp_path)
+    process = start(CLASSIFIER, *SMALL, "--training-iters", 2560, "--logdir", tmp_path)
     wait_for(process, moment)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
@@ -59,7 +62,7 @@ def test_a_second_signal_ends_it_at_once(moment, tmp_path):
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
     """As under nohup."""
     ignored = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
-    options = ("--training-iters", 6400, "--logdir", tmp_path)
+    options = (*SMALL, "--training-iters", 6400, "--logdir", tmp_path)
     process = start(CLASSIFIER, *options, preexec_fn=ignored)
     wait_for(process, "Iter 1280,")
     process.send_signal(signal.SIGHUP)
@@ -74,8 +77,8 @@ def test_a_terminal_that_is_gone_does_not_keep_a_run_from_its_end(script, last, 
     """Every write to it fails (EIO); the run goes on, and saves."""
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
-    few = ("--training-iters", "6400") if script == CLASSIFIER else ("--iterations", "60")
-    command = [sys.executable, script, *few, "--logdir", tmp_path]
+    more = ("--training-iters", "64000") if script == CLASSIFIER else ("--iterations", "60")
+    command = [sys.executable, script, *FEW[script], *more, "--logdir", tmp_path]
     with subprocess.Popen(command, stdout=slave, stderr=slave) as process:
         os.close(slave)
         seen = b""
@@ -89,8 +92,7 @@ def test_a_terminal_that_is_gone_does_not_keep_a_run_from_its_end(script, last, 
 
 @pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
 def test_a_closed_output_does_not_matter(script, tmp_path):
-    few = ("--training-iters", "1280") if script == CLASSIFIER else ("--iterations", "2")
-    command = ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, script, *few]
+    command = ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, script, *FEW[script]]
     result = subprocess.run([*command, "--logdir", tmp_path], capture_output=True, text=True)
     assert result.returncode == 0 and "Traceback" not in result.stderr
     assert list(only_run(tmp_path).glob("*.png"))
@@ -99,9 +101,8 @@ def test_a_closed_output_does_not_matter(script, tmp_path):
 @pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
 def test_an_output_that_knows_no_chinese(script, tmp_path):
     """The path is printed as well as it can be."""
-    few = ("--training-iters", 1280) if script == CLASSIFIER else ("--iterations", 2)
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    result = run(script, *few, "--logdir", tmp_path / "日志 1", env=ascii_only)
+    result = run(script, *FEW[script], "--logdir", tmp_path / "日志 1", env=ascii_only)
     assert result.status == 0, result.stderr
     assert "This run is in" in result.stdout and r"\u65e5" in result.stdout
 
@@ -109,7 +110,7 @@ def test_an_output_that_knows_no_chinese(script, tmp_path):
 def test_the_command_for_tensorboard_can_be_pasted(tmp_path):
     """Spaces, Chinese, quotation marks: the shell takes it as one path."""
     logdir = tmp_path / "it's 日志"
-    result = run(CLASSIFIER, "--training-iters", 0, "--logdir", logdir)
+    result = run(CLASSIFIER, *SMALL, "--training-iters", 0, "--logdir", logdir)
     line = next(line for line in result.stdout.splitlines() if line.startswith("To look at it: "))
     words = ["bash", "-c", f'printf "%s\\n" {line[len("To look at it: ") :]}']
     assert subprocess.run(words, capture_output=True, text=True).stdout.splitlines() == [
@@ -118,7 +119,7 @@ def test_the_command_for_tensorboard_can_be_pasted(tmp_path):
 
 
 def test_the_runs_folder_deleted_in_mid_run_is_told_in_one_line(tmp_path):
-    process = start(CLASSIFIER, "--logdir", tmp_path)
+    process = start(CLASSIFIER, *SMALL, "--training-iters", 64000, "--logdir", tmp_path)
     wait_for(process, "Iter 1280,")
     shutil.rmtree(tmp_path / "mnist")
     result = finish(process)
