@@ -30,7 +30,7 @@ parser = argparse.ArgumentParser(
 TABLES = ["article", "99", "regression"]
 parser.add_argument("--only", choices=TABLES, help="one table: the article's 781 steps, ...")
 parser.add_argument("--rounds", type=int, default=5, help="runs of each, with seeds 0, 1, ...")
-parser.add_argument("--steps", type=int, help="instead of each classifier's own number")
+parser.add_argument("--steps", type=int, help="instead of 781, 2343 and 200")
 args = parser.parse_args()
 
 HERE = Path(__file__).resolve().parent
@@ -68,8 +68,9 @@ def regressions():
 
     With no window this script does not pause; the article's listing sleeps 0.1 s at each frame.
     """
-    script = [sys.executable, ROOT / "sin_cos_regression.py", "--seed"]
-    article = [TF1, HERE / "article_sin_cos.py"]
+    steps = args.steps or 200
+    script = [sys.executable, ROOT / "sin_cos_regression.py", "--iterations", steps, "--seed"]
+    article = [TF1, HERE / "article_sin_cos.py", steps]
     in_1 = {**NO_WINDOW, "TF2_BEHAVIOR": "0"}  # who has imported TensorFlow 2 hands on a 1
     return {
         "this script": (True, script, NO_WINDOW),
