@@ -78,8 +78,9 @@ if args.xla == "on" and args.rnn == "static":
     parser.error("--xla on is for --rnn dynamic: only a loop is compiled")
 if args.cell == "rnn" and args.forget_bias is not None:
     parser.error("--forget-bias is for --cell lstm: a plain RNN has no gates")
-if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
-    parser.error("--logdir takes a path, in UTF-8")
+in_utf_8 = args.logdir.encode("utf-8", "replace").decode()
+if args.logdir != in_utf_8 or not args.logdir or "://" in args.logdir:
+    parser.error("--logdir takes a path of this machine, in UTF-8")
 if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
     parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
 if args.cell == "lstm" and args.forget_bias is None:
@@ -131,8 +132,8 @@ config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a se
 if args.xla == "auto":  # TensorFlow 1.15 cannot tell whether it has XLA
     built = hasattr(tf.test, "is_built_with_xla") and tf.test.is_built_with_xla()
     args.xla = "on" if built and args.rnn == "dynamic" else "off"
-if sys.stdout is None:  # closed
-    sys.stdout = io.StringIO()
+sys.stdout = sys.stdout or io.StringIO()  # it was closed
+sys.stderr = sys.stderr or io.StringIO()
 if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 
@@ -146,6 +147,10 @@ def print(*values, **how):
         if error.errno != errno.EIO:
             raise
         sys.stdout = io.StringIO()
+
+
+if NOTEBOOK:
+    print = builtins.print  # the notebook takes over this script's names, but not what they need
 
 
 def fail(message):
@@ -280,7 +285,7 @@ def training_steps(sess, last_step):
     done = int(sess.run(tf.train.get_global_step()))  # 0, or where the restored run stopped
     on_signals(end_after_this_step)
     bar = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
-    for step in tqdm(range(done + 1, last_step + 1), disable=None, **bar):
+    for step in tqdm(range(done + 1, last_step + 1), disable=NOTEBOOK or None, **bar):
         yield step
         if stop.by:
             return
@@ -311,7 +316,7 @@ def new_run_dir():
 def what_is_wrong_with(checkpoint):
     """Return what keeps a checkpoint from being restored, in words, or None."""
     if not os.path.exists(f"{checkpoint}.index"):
-        return "is no checkpoint; --restore takes a run's folder, or model.ckpt-<step> in it"
+        return "is no checkpoint; --restore takes a folder that lists one, or model.ckpt-<step>"
     if set("[]*?") & set(checkpoint):
         return "cannot be read: TensorFlow takes [ ] * ? in a path for a pattern; rename the folder"
     try:
@@ -334,8 +339,8 @@ def find_checkpoint(restore):
         state = tf.train.get_checkpoint_state(restore) if os.path.isdir(restore) else None
     except ValueError:  # a list that TensorFlow did not write, or not to its end
         state = None
-    saved = state.all_model_checkpoint_paths if state else []
-    *older, newest = saved or [restore]
+    saved = state.all_model_checkpoint_paths if state else [restore]
+    *older, newest = saved or [state.model_checkpoint_path]
     wrong = what_is_wrong_with(newest)
     if not wrong:
         return newest

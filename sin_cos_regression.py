@@ -63,8 +63,9 @@ limits.update(cell_size=(1, 10000), lr=(1e-9, 1000), pause=(0, 3600), seed=(0, 2
 for name, (low, high) in limits.items():
     if not low <= getattr(args, name) <= high:
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
-if not args.logdir or args.logdir != args.logdir.encode("utf-8", "replace").decode():
-    parser.error("--logdir takes a path, in UTF-8")
+in_utf_8 = args.logdir.encode("utf-8", "replace").decode()
+if args.logdir != in_utf_8 or not args.logdir or "://" in args.logdir:
+    parser.error("--logdir takes a path of this machine, in UTF-8")
 if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
     parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
 if args.save is not None:
@@ -74,10 +75,13 @@ if args.save is not None:
         parser.error("--save takes a .gif of one iteration at least")
     if os.path.exists(args.save) and not os.path.isfile(args.save):
         parser.error("--save takes a file, not something else of that name")
+    there = os.path.exists(args.save)
     try:
         open(args.save, "ab").close()
     except OSError as error:
         parser.error(f"--save takes a file that can be written: {error}")
+    if not there:
+        os.remove(args.save)  # that was only to see
 
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
@@ -121,8 +125,8 @@ tf.reset_default_graph()  # a notebook may have run a script before
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second for nothing
-if sys.stdout is None:  # closed
-    sys.stdout = io.StringIO()
+sys.stdout = sys.stdout or io.StringIO()  # it was closed
+sys.stderr = sys.stderr or io.StringIO()
 if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 
@@ -136,6 +140,10 @@ def print(*values, **how):
         if error.errno != errno.EIO:
             raise
         sys.stdout = io.StringIO()
+
+
+if NOTEBOOK:
+    print = builtins.print  # the notebook takes over this script's names, but not what they need
 
 
 def fail(message):
@@ -177,7 +185,7 @@ def end_after_this_step(number, frame):
 def iterations():
     """Yield 0, 1, ... with a progress bar, until a signal comes or the window is closed."""
     on_signals(end_after_this_step)
-    for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
+    for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=NOTEBOOK or None):
         yield i
         if stop.status:
             return
@@ -273,13 +281,11 @@ def add_to_curves(writers, i, *costs):
 # ==== the picture =================================================================================
 RED, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#999999"  # Okabe and Ito's, and grey
 STYLE = {"font.size": 14, "figure.raise_window": False}  # the window takes no focus
-BEFORE = {name: plt.rcParams[name] for name in STYLE}
 LINE_STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "ls": "-."}}
 
 
 def new_figure():
     """Return a figure with two axes, in a window if there can be one."""
-    plt.rcParams.update(STYLE)
     size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained"}
     size["gridspec_kw"] = {"width_ratios": [3, 2]}
     try:
@@ -291,6 +297,7 @@ def new_figure():
         return plt.subplots(1, 2, **size)
 
 
+@plt.rc_context(STYLE)
 def new_picture(run_dir):
     """Return the picture: cos x over x on the left, over sin x on the right, and its lines."""
     figure, (course, plane) = new_figure()
@@ -333,6 +340,7 @@ def open_picture(picture, run_dir):
     picture.timer.start()
 
 
+@plt.rc_context(STYLE)
 def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
     """Append the batch's first sequence to the lines, show them, and add a frame to the film."""
     new = [x[0], *(y.reshape(-1)[: x.shape[1]] for y in (sinx, cosx, *made.values()))]
@@ -360,6 +368,7 @@ def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
             window_closed()
 
 
+@plt.rc_context(STYLE)
 def save_picture(picture, run_dir, writers, i):
     """Write the last frame for the run's folder, TensorBoard and --save; close TensorBoard's."""
     ending = "stopped" if stop.status else "finished"
@@ -380,6 +389,7 @@ def save_picture(picture, run_dir, writers, i):
         writer.close()
 
 
+@plt.rc_context(STYLE)
 def end(run_dir, window):
     """Say where the run is, with a command that can be pasted; a window stays until closed."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
@@ -388,7 +398,6 @@ def end(run_dir, window):
         print(f"To look at it: {subprocess.list2cmdline(command)}")
     else:
         print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
-    plt.rcParams.update(BEFORE)  # a notebook goes on
     if stop.status:
         with contextlib.suppress(Exception):  # the window may be gone already
             plt.close()

@@ -46,7 +46,11 @@ CASES += [
     (REGRESSION, "--save", "fit.gif", "--iterations", "0"),
     (REGRESSION, "--save", "folder.png"),
     (CLASSIFIER, "--data", ""),
-    *((script, "--logdir", path) for script in BAD_OPTIONS for path in ("", os.fsdecode(b"\xff"))),
+    *(
+        (script, "--logdir", path)
+        for script in BAD_OPTIONS
+        for path in ("", "ram://x", os.fsdecode(b"\xff"))
+    ),
     (REGRESSION, "--save", "folder.png/fit.gif/x.png"),
 ]
 

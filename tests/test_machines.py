@@ -49,18 +49,22 @@ def test_a_notebook_runs_a_script_twice_and_lives_on(script, tmp_path, monkeypat
     monkeypatch.delenv("MPLBACKEND")  # the kernel's own
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
     words = " ".join(map(str, [f"'{script}'", *FEW[script], "--logdir", f"'{tmp_path}'"]))
-    alive = (
-        "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show(); print(len(plt.gcf().axes))"
-    )
+    interrupt = "import _thread, threading; threading.Timer(8, _thread.interrupt_main).start()"
+    long = "--training-iters 1000000000" if script == CLASSIFIER else "--iterations 1000000000"
+    interrupted = "import matplotlib.pyplot as plt; plt.close('all')"  # IPython keeps its figure
+    alive = "plt.plot([1, 2]); plt.show(); print(len(plt.gcf().axes))"
     cells = [
         f"%run {words}",
         f"%run {words}",
+        f"{interrupt}\n%run {words} {long}",
+        f"{interrupted}\n%run '{script}' --logdir /dev/null",
+        f"%run '{script}' --lr 0",
         f"{alive}; print(plt.rcParams['font.size'], end='.')",
-        f"%run '{script}' --logdir /dev/null",
         f"!{sys.executable} {words}",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3").execute()
+    how = {"timeout": 280, "kernel_name": "python3", "allow_errors": True}
+    nbclient.NotebookClient(notebook, **how).execute()
     printed = [
         "".join(output.get("text", "") for output in cell.outputs if output.get("name") == "stdout")
         for cell in notebook.cells
@@ -68,13 +72,15 @@ def test_a_notebook_runs_a_script_twice_and_lives_on(script, tmp_path, monkeypat
     # whole lines: a shell's cell has TensorFlow's own messages too, and the bar's \r
     ours = re.compile(r"(?<![^\r\n])(?:Iter|cost:|Testing|2000 steps) [^\r\n]+")
     lines = [ours.findall(text) for text in printed]
-    assert len(lines[0]) == 3 and lines[0] == lines[1] == lines[4], "the same seed: the same lines"
-    assert printed[2].split() == ["0", "10.0."], "a new figure after plt.show, the usual size"
+    assert len(lines[0]) == 3 and lines[0] == lines[1] == lines[6], "the same seed: the same lines"
+    assert "KeyboardInterrupt" in str(notebook.cells[2].outputs), "the stop button"
+    assert "Not a directory" in str(notebook.cells[3].outputs)
+    assert "--lr takes a number" in str(notebook.cells[4].outputs)
+    assert printed[5].split() == ["0", "10.0."], "a new figure after plt.show, the usual size"
     shown = [
-        output for output in notebook.cells[2].outputs if "image/png" in output.get("data", {})
+        output for output in notebook.cells[5].outputs if "image/png" in output.get("data", {})
     ]
     assert len(shown) == 1
-    assert "Not a directory" in str(notebook.cells[3].outputs)
     assert len(list(tmp_path.glob("*/*/*.png"))) == 3 * (4 if script == CLASSIFIER else 1)
 
 

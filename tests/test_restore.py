@@ -205,6 +205,8 @@ def test_a_run_whose_notes_are_damaged_can_be_restored(copy, whole, load, go_on)
     (copy / "options.json").write_text("[1]")
     restored = go_on("--restore", copy, "--training-iters", 0)
     assert restored.lines == whole.lines[-2:]
+    (copy / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-200"')  # all that it needs
+    assert go_on("--restore", copy).lines == whole.lines[-10 - 2 :]
     for damaged in (b'model_checkpoint_path: "\xff"', b"", b'model_checkpoint_path: "m"'):
         (copy / "checkpoint").write_bytes(damaged)
         line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy)

@@ -92,10 +92,15 @@ def test_a_terminal_that_is_gone_does_not_keep_a_run_from_its_end(script, last, 
 
 @pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
 def test_a_closed_output_does_not_matter(script, tmp_path):
-    command = ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, script, *FEW[script]]
-    result = subprocess.run([*command, "--logdir", tmp_path], capture_output=True, text=True)
+    command = [sys.executable, script, *FEW[script], "--logdir", tmp_path]
+    closed = ["bash", "-c", 'exec "$@" >&-', "bash", *command]
+    result = subprocess.run(closed, capture_output=True, text=True)
     assert result.returncode == 0 and "Traceback" not in result.stderr
-    assert list(only_run(tmp_path).glob("*.png"))
+    run_dir = only_run(tmp_path)
+    assert list(run_dir.glob("*.png"))
+    closed = ["bash", "-c", 'exec "$@" 2>&-', "bash", *command]  # --restore would tell of --lr
+    result = subprocess.run([*closed, "--lr", "0.1", "--restore", run_dir], capture_output=True)
+    assert result.returncode == 0 and b"This run is in" in result.stdout
 
 
 @pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])

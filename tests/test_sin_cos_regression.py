@@ -420,6 +420,7 @@ def test_the_surroundings_at_fault(tmp_path, both):
     told_in_one_line(run(REGRESSION, "--logdir", tmp_path / "file"), "Not a directory")
     other = ("--restore", both.dir / "model.ckpt", "--cell-size", 8)
     told_in_one_line(run(REGRESSION, *other, "--logdir", tmp_path / "logs"), "another network")
-    none = run(REGRESSION, "--restore", tmp_path, "--logdir", tmp_path / "logs")
+    nothing = ("--restore", tmp_path, "--save", tmp_path / "fit.gif")
+    none = run(REGRESSION, *nothing, "--logdir", tmp_path / "logs")
     told_in_one_line(none, "--restore", str(tmp_path))
-    assert not (tmp_path / "logs").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "nothing is made"
