@@ -49,9 +49,16 @@ def test_a_notebook_runs_a_script_twice_and_lives_on(script, tmp_path, monkeypat
     monkeypatch.delenv("MPLBACKEND")  # the kernel's own
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
     words = " ".join(map(str, [f"'{script}'", *FEW[script], "--logdir", f"'{tmp_path}'"]))
-    interrupt = "import _thread, threading; threading.Timer(8, _thread.interrupt_main).start()"
+    interrupt = (
+        "import _thread, threading\n"
+        "over = threading.Event()\n"
+        "def stop_button():\n"
+        "    while not over.wait(8):\n"
+        "        _thread.interrupt_main()\n"
+        "threading.Thread(target=stop_button, daemon=True).start()"
+    )
     long = "--training-iters 1000000000" if script == CLASSIFIER else "--iterations 1000000000"
-    interrupted = "import matplotlib.pyplot as plt; plt.close('all')"  # IPython keeps its figure
+    interrupted = "over.set(); import matplotlib.pyplot as plt; plt.close('all')"  # still there
     alive = "plt.plot([1, 2]); plt.show(); print(len(plt.gcf().axes))"
     cells = [
         f"%run {words}",
