@@ -80,7 +80,7 @@ if args.cell == "rnn" and args.forget_bias is not None:
     parser.error("--forget-bias is for --cell lstm: a plain RNN has no gates")
 in_utf_8 = args.logdir.encode("utf-8", "replace").decode()
 if args.logdir != in_utf_8 or not args.logdir or "://" in args.logdir:
-    parser.error("--logdir takes a path of this machine, in UTF-8")
+    parser.error("--logdir takes a path on this machine, in UTF-8")
 if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
     parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
 if args.cell == "lstm" and args.forget_bias is None:

@@ -65,7 +65,7 @@ for name, (low, high) in limits.items():
         parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
 in_utf_8 = args.logdir.encode("utf-8", "replace").decode()
 if args.logdir != in_utf_8 or not args.logdir or "://" in args.logdir:
-    parser.error("--logdir takes a path of this machine, in UTF-8")
+    parser.error("--logdir takes a path on this machine, in UTF-8")
 if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
     parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
 if args.save is not None:
