@@ -73,9 +73,9 @@ if args.save is not None:
         parser.error("--save takes the name of a .gif or a .png file")
     if args.save.lower().endswith(".gif") and args.iterations == 0:
         parser.error("--save takes a .gif of one iteration at least")
-    if os.path.exists(args.save) and not os.path.isfile(args.save):
-        parser.error("--save takes a file, not something else of that name")
     there = os.path.exists(args.save)
+    if there and not os.path.isfile(args.save):
+        parser.error("--save takes a file, not something else of that name")
     try:
         open(args.save, "ab").close()
     except OSError as error:
