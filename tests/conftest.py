@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
 REGRESSION = ROOT / "sin_cos_regression.py"
 SMALL = ("--n-hidden", "8", "--xla", "off")  # quick, where the network does not matter
+FEW = {CLASSIFIER: (*SMALL, "--training-iters", "1280"), REGRESSION: ("--iterations", "2")}
+LONG = (*SMALL, "--training-iters", 10**9)  # a signal comes first, on any machine
 
 
 def as_from_a_shell():
@@ -139,7 +141,7 @@ def as_it_was():
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), plt.rc_context():
         for module, name in (sys, "argv"), (sys, "excepthook"), (threading, "excepthook"):
             patch.setattr(module, name, getattr(module, name))
-        patch.setenv("MPLBACKEND", os.environ["MPLBACKEND"])
+        patch.setenv("MPLBACKEND", os.environ["MPLBACKEND"])  # the classifier takes it away
         try:
             yield patch
         finally:

@@ -86,8 +86,7 @@ def test_with_72_rows_to_wait_the_plain_rnn_learns_next_to_nothing():
 
     Before training it made more, with every seed: it is in training that the gradient is lost.
     """
-    worst_lstm = min(accuracies("LSTM, wait 72, forget bias 3"))
-    assert max(accuracies("plain RNN, wait 72")) < 0.3 < 0.88 < worst_lstm
+    assert max(accuracies("plain RNN, wait 72")) < 0.3
     untrained = [run["gradient"]["0"][0] for run in STORED["plain RNN, wait 72"]]
     trained = last_gradients("plain RNN, wait 72")[:, 0]
     assert trained.max() < 0.02 and (trained < untrained).all()
@@ -95,6 +94,7 @@ def test_with_72_rows_to_wait_the_plain_rnn_learns_next_to_nothing():
 
 def test_an_lstm_that_begins_by_remembering_learns_it():
     """能够学习到长期依赖关系: σ(3) = 0.95 a row; with σ(1) = 0.73, most fail."""
+    assert min(accuracies("LSTM, wait 72, forget bias 3")) > 0.88
     assert last_gradients("LSTM, wait 72, forget bias 3")[:, 0].min() > 1
     assert sum(accuracy < 0.2 for accuracy in accuracies("LSTM, wait 72")) >= 3
 

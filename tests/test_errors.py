@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from conftest import (
     CLASSIFIER,
+    FEW,
+    LONG,
     REGRESSION,
     ROOT,
     SMALL,
@@ -128,9 +130,8 @@ def test_data_that_are_no_arrays(tmp_path):
 
 @pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
 def test_a_kind_of_window_that_does_not_exist(script, tmp_path):
-    few = (*SMALL, "--training-iters", 0) if script == CLASSIFIER else ("--iterations", 2)
     environment = {**os.environ, "MPLBACKEND": "nonsense"}
-    result = run(script, *few, "--logdir", tmp_path, env=environment)
+    result = run(script, *FEW[script], "--logdir", tmp_path, env=environment)
     assert result.status == 0 and list(tmp_path.glob("*/*/*.png"))
 
 
@@ -209,7 +210,7 @@ def test_images_of_floating_point(most, load, tmp_path):
 
 def test_a_reader_of_the_lines_that_leaves(tmp_path):
     """`python mnist_lstm_classifier.py | head -1`"""
-    process = start(CLASSIFIER, *SMALL, "--training-iters", 10**9, "--logdir", tmp_path)
+    process = start(CLASSIFIER, *LONG, "--logdir", tmp_path)
     process.stdout.readline()
     process.stdout.close()
     stderr = process.stderr.read()

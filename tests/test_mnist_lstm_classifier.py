@@ -492,7 +492,7 @@ def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, mon
 
 
 def test_ctrl_c_in_training_keeps_what_there_is(tmp_path):
-    process = start(CLASSIFIER, *SMALL, "--training-iters", 10**9, "--logdir", tmp_path)
+    process = start(CLASSIFIER, "--logdir", tmp_path)
     lines = [process.stdout.readline() for _ in range(3)]
     process.send_signal(signal.SIGINT)
     result = finish(process)
@@ -502,9 +502,9 @@ def test_ctrl_c_in_training_keeps_what_there_is(tmp_path):
     assert "Testing Accuracy (all 10000 images)" in result.stdout
     printed = [line for line in [*lines, *result.stdout.splitlines()] if line.startswith("Iter")]
     run_dir = only_run(tmp_path)
-    assert len(events(run_dir / "train").Scalars("loss")) == len(printed)
+    assert len(events(run_dir / "train").Scalars("loss")) == len(printed) < 78
     assert (run_dir / "mistakes.png").exists()
-    tested = (*SMALL, "--restore", run_dir, "--training-iters", 0)
+    tested = ("--restore", run_dir, "--training-iters", 0)
     again = run(CLASSIFIER, *tested, "--logdir", tmp_path / "again")
     assert again.stdout.splitlines()[1:3] == result.stdout.splitlines()[-4:-2]
 

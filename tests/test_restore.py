@@ -94,7 +94,7 @@ def test_killed_at_a_step(step, whole, tmp_path):
     saved = step // 100 * 100
     assert resumed.lines[0].startswith(f"Iter {(saved + 5) * 32},"), "from the newest checkpoint on"
     for part in ("train", "validation"):
-        before, after, expected = (losses(of / part) for of in (run_dir, resumed.dir, whole.dir))
+        before, after, expected = (losses(r / part) for r in (run_dir, resumed.dir, whole.dir))
         assert min(after) > saved and {**before, **after} == expected, "nor is the curve broken"
 
 

@@ -7,13 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import CLASSIFIER, REGRESSION, SMALL, events, finish, only_run, run, start
+from conftest import CLASSIFIER, FEW, LONG, REGRESSION, SMALL, events, finish, only_run, run, start
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 pytestmark = needs_posix
-
-LONG = (*SMALL, "--training-iters", 10**9)  # the signal comes first, on any machine
-FEW = {CLASSIFIER: (*SMALL, "--training-iters", "1280"), REGRESSION: ("--iterations", "2")}
 
 
 def wait_for(process, words):
