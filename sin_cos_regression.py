@@ -1,13 +1,8 @@
 # /// script
 # requires-python = ">=3.9,<3.14"
 # dependencies = [
-#     "tensorflow>=2.16,<2.22",
-#     "tf-keras>=2.16,<2.22",
-#     "tensorboard>=2.16,<2.22",
-#     "setuptools<82",
-#     "numpy>=1.23.5,<3",
-#     "matplotlib>=3.9,<4",
-#     "tqdm>=4.66,<5",
+#     "tensorflow>=2.16,<2.22", "tf-keras>=2.16,<2.22", "tensorboard>=2.16,<2.22", "setuptools<82",
+#     "numpy>=1.23.5,<3", "matplotlib>=3.9,<4", "tqdm>=4.66,<5",
 # ]
 # ///
 """sin x in, cos x out, by an LSTM that remembers: the article's 用 LSTM 实现回归任务.
@@ -16,27 +11,29 @@ One sin x belongs to two cos x, of opposite sign. An ordinary network sees one s
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-Above it stand the small functions that the listing calls; you can skip them.
+Above it stand the functions that the listing calls. They know nothing of the networks but what the
+listing hands to them, so they still work after you have edited it.
 """
 
 import argparse
 import builtins
-import contextlib
-import errno
 import gc
-import io
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
-from types import SimpleNamespace
 
 # ==== options =====================================================================================
-HERE, NAME = os.path.dirname(os.path.realpath(__file__)), os.path.basename(__file__)
+HERE = os.path.dirname(os.path.realpath(__file__))
+
+
+def path(text):
+    return os.path.abspath(os.path.expanduser(text))
+
+
 parser = argparse.ArgumentParser(
     description="Train an LSTM to follow cos x from sin x, and watch it.",
     epilog="example: python %(prog)s --network both --save fit.gif",
@@ -50,64 +47,41 @@ option("--cell-size", type=int, default=16, metavar="N", help="size of the LSTM'
 option("--lr", type=float, default=0.006, metavar="X", help="learning rate of Adam")
 option("--pause", type=float, default=0.1, metavar="S", help="seconds between the window's frames")
 option = parser.add_argument_group("to compare with").add_argument
-networks = ["lstm", "feedforward", "both"]
-option("--network", choices=networks, default="lstm", help="which to print and to draw")
+names = ["lstm", "feedforward", "both"]
+option("--network", choices=names, default="lstm", help="which to print and to draw")
 option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
 option = parser.add_argument_group("files").add_argument
-option("--save", metavar="FILE", help="the animation as .gif, or its last frame as .png")
-option("--logdir", default=os.path.join(HERE, "logs"), metavar="DIR", help="for the run's folder")
-option("--restore", metavar="RUN", help="begin with the weights of a run's folder")
+option("--save", type=path, metavar="FILE", help="the animation, as a .gif")
+logs = os.path.join(HERE, "logs")
+option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
 args = parser.parse_args()
-limits = {"iterations": (0, 10**9), "batch_size": (1, 10000), "time_steps": (1, 10000)}
-limits.update(cell_size=(1, 10000), lr=(1e-9, 1000), pause=(0, 3600), seed=(0, 2**32 - 1))
-for name, (low, high) in limits.items():
-    if not low <= getattr(args, name) <= high:
-        parser.error(f"--{name.replace('_', '-')} takes a number from {low} to {high}")
-in_utf_8 = args.logdir.encode("utf-8", "replace").decode()
-if args.logdir != in_utf_8 or not args.logdir or "://" in args.logdir:
-    parser.error("--logdir takes a path on this machine, in UTF-8")
-if os.name == "nt" and not os.path.abspath(args.logdir).isascii():
+for name in "iterations", "batch_size", "time_steps", "cell_size", "lr", "pause":
+    if not getattr(args, name) > 0:
+        parser.error(f"--{name.replace('_', '-')} takes a positive number")
+if args.seed < 0:
+    parser.error("--seed takes 0 or a positive number")
+if args.save and not args.save.lower().endswith(".gif"):
+    parser.error("--save takes the name of a .gif file")
+if args.save and not os.access(os.path.dirname(args.save), os.W_OK):
+    parser.error(f"--save: cannot write into {os.path.dirname(args.save)}")
+NETWORKS = names[:2] if args.network == "both" else [args.network]
+if set("[]*?") & set(args.logdir):
+    parser.error("--logdir: TensorFlow takes [ ] * ? in a path for a pattern")
+if os.name == "nt" and not args.logdir.isascii():
     parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
-if args.save is not None:
-    if os.path.splitext(args.save)[1].lower() not in (".gif", ".png"):
-        parser.error("--save takes the name of a .gif or a .png file")
-    if args.save.lower().endswith(".gif") and args.iterations == 0:
-        parser.error("--save takes a .gif of one iteration at least")
-    there = os.path.exists(args.save)
-    if there and not os.path.isfile(args.save):
-        parser.error("--save takes a file, not something else of that name")
-    try:
-        open(args.save, "ab").close()
-    except OSError as error:
-        parser.error(f"--save takes a file that can be written: {error}")
-    if not there:
-        os.remove(args.save)  # that was only to see
-
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
-NOTEBOOK = hasattr(builtins, "__IPYTHON__")  # which answers signals and errors itself
-
-
-def on_signals(handler):
-    """Call handler on Ctrl-C, SIGTERM and SIGHUP, but on none that is ignored (as with nohup)."""
-    for name in () if NOTEBOOK else ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number and signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
-def end_at_once(number, frame):
-    os._exit(128 + number)
-
-
-on_signals(end_at_once)  # there is nothing to keep yet
+if "ipykernel" not in sys.modules:  # this process is no notebook
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports without a traceback
+    if os.environ.get("MPLBACKEND", "").startswith("module://"):
+        del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # no messages from C++
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # off: it announces itself at every start
-warnings.simplefilter("ignore")  # what is deprecated is the subject here
-gc.disable()  # TensorFlow's import makes half a million objects, and all of them stay
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off: it announces itself at every start
+warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
+gc.disable()  # the imports make half a million objects, all of which stay
 
-backend = "" if NOTEBOOK else os.environ.pop("MPLBACKEND", "")  # tried when the window is due
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -115,295 +89,154 @@ from matplotlib.animation import PillowWriter
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-if backend:
-    os.environ["MPLBACKEND"] = backend
-gc.freeze()  # the collector need not look at them again
+gc.freeze()  # later collections leave these objects out
 gc.enable()
-tf.logging.set_verbosity(tf.logging.FATAL)  # what a user can mend is told by `fail`
+matplotlib.rcdefaults()  # the user's matplotlibrc could change our pictures, or break them
+matplotlib.style.use(["tableau-colorblind10", {"font.size": 14, "figure.raise_window": False}])
+tf.logging.set_verbosity(tf.logging.FATAL)
 tf.disable_v2_behavior()
-tf.reset_default_graph()  # a notebook may have run a script before
+tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 config = tf.ConfigProto()
-config.graph_options.rewrite_options.disable_meta_optimizer = True  # takes a second for nothing
-sys.stdout = sys.stdout or io.StringIO()  # it was closed
-sys.stderr = sys.stderr or io.StringIO()
-if hasattr(sys.stdout, "reconfigure"):  # a line at a time, also into a pipe
-    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+config.gpu_options.allow_growth = True  # take the memory that is needed, not all of it
+config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
 
 
-def print(*values, **how):
-    """Print as Python does, but above the progress bar, and nothing once the terminal is gone."""
-    try:
-        with tqdm.external_write_mode():
-            builtins.print(*values, **how)
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        sys.stdout = io.StringIO()
-
-
-if NOTEBOOK:
-    print = builtins.print  # the notebook takes over this script's names, but not what they need
-
-
-def fail(message):
-    """End the script with one line: something around it (a file, the disk) is at fault."""
-    sys.exit(f"{NAME}: error: {message}")
-
-
-def in_words(error):
-    """Return what an error says, without the many lines that TensorFlow puts around it."""
-    lines = str(error).split("\n\t [[")[0].splitlines()
-    return lines[-1] if lines else repr(error)
-
-
-def one_line(kind, error, traceback):
-    """Show an error of files (disk full, pipe closed) in one line, any other with its traceback."""
-    from_no_op = getattr(error, "op", error) is None  # TensorFlow's, but not the graph's
-    if not isinstance(error, OSError) and not from_no_op:
-        sys.__excepthook__(kind, error, traceback)
-        return
-    os.write(2, f"{NAME}: error: {in_words(error)}\n".encode())
-    if threading.current_thread() is not threading.main_thread():
-        os._exit(1)  # the thread that writes TensorBoard's files
-
-
-if not NOTEBOOK:
-    sys.excepthook = one_line
-    threading.excepthook = lambda told: one_line(*told[:3])
+def print(*values, flush=True, **how):  # above the progress bar, and at once, also into a pipe
+    with tqdm.external_write_mode():
+        builtins.print(*values, flush=flush, **how)
 
 
 # ==== training ====================================================================================
-stop = SimpleNamespace(status=0)  # the exit status, once something ends the training early
-
-
-def end_after_this_step(number, frame):
-    stop.status = 128 + number
-    on_signals(end_at_once)  # a second Ctrl-C does not wait
+signals = []  # the numbers of those that came in training: SIGINT by Ctrl-C, SIGTERM
 
 
 def iterations():
-    """Yield 0, 1, ... with a progress bar, until a signal comes or the window is closed."""
-    on_signals(end_after_this_step)
-    for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=NOTEBOOK or None):
-        yield i
-        if stop.status:
-            return
+    """Yield 0, 1, ... with a progress bar, until the last, Ctrl-C, or the window is closed."""
+    if not window:
+        print("No window here: the picture will be fit.png in the run's folder")
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers]
+    try:
+        for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
+            yield i
+            if signals:
+                break
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
-def as_text(lstm, feedforward):
-    """Return what to print: the cost of --network's network, or both, the second with its name."""
-    if args.network == "both":
-        return f"{lstm!s}  feedforward:  {feedforward!s}"  # !s: as print(cost) prints it
-    return lstm if args.network == "lstm" else feedforward
-
-
-def next_2000(start, X, Y, rnn, state):
-    """Return the feed of the 2,000 steps from `start` on, as one sequence.
-
-    state: (c, s), (batch, cell_size) each; the memory of the batch's first sequence goes on.
-    """
-    x = np.arange(start, start + 2000).reshape((1, 2000, 1)) / (10 * np.pi)
-    feed_dict = {X: np.sin(x), Y: np.cos(x)}
-    if state:
-        feed_dict[rnn.cell_init_state] = tuple(part[:1] for part in state)
-    return feed_dict
+def as_text(costs):
+    """Return the costs in words: the first alone, as in the article, the second with its name."""
+    told = [str(cost) for name, cost in zip(["lstm", "feedforward"], costs) if name in NETWORKS]
+    return "  feedforward:  ".join(told)
 
 
 # ==== the run's folder ============================================================================
-def new_run_dir():
-    """Make and return <logdir>/sin_cos/<date>-<time>, a folder that no other run has."""
-    while True:
-        run_dir = os.path.join(args.logdir, "sin_cos", time.strftime("%Y%m%d-%H%M%S"))
-        try:
-            os.makedirs(run_dir)
-            break
-        except FileExistsError:  # another run has this second: take the next
-            time.sleep(0.1)
-        except OSError as error:
-            fail(f"no folder for this run ({error}): name another with --logdir")
-    told = {k: v for k, v in vars(args).items() if v is not None and k not in ("save", "logdir")}
-    with tf.summary.FileWriter(run_dir) as writer:  # for TensorBoard's HParams tab
-        writer.add_summary(
-            hparams.hparams_pb(told, trial_id=os.path.basename(run_dir)).SerializeToString()
-        )
-    return run_dir
+def new_run(graph):
+    """Make the folder <logdir>/sin_cos/<date>-<time>; return it, and a FileWriter for each network.
 
-
-def find_checkpoint(restore):
-    """Return the checkpoint that --restore names, having read it; of a folder, the one in it."""
-    if restore is None:
-        return None
-    checkpoint = os.path.join(restore, "model.ckpt") if os.path.isdir(restore) else restore
-    if not os.path.exists(f"{checkpoint}.index"):
-        fail(f"{restore!r} is no checkpoint; --restore takes a run's folder, or model.ckpt in it")
-    if set("[]*?") & set(checkpoint):
-        fail(f"TensorFlow takes [ ] * ? in {checkpoint!r} for a pattern: rename the folder")
+    Two writers, so that both curves can be called `cost`. HParams, in TensorBoard, has the options.
+    """
+    run_dir = os.path.join(args.logdir, "sin_cos", time.strftime("%Y%m%d-%H%M%S"))
+    while os.path.exists(run_dir):
+        run_dir += "+"  # another run began in the same second
     try:
-        reader = tf.train.load_checkpoint(checkpoint)
-        shapes = reader.get_variable_to_shape_map()
-        for variable in tf.global_variables():
-            name, here = variable.op.name, variable.shape.as_list()
-            if shapes.get(name) != here:
-                fail(f"{checkpoint!r} is of another network: {name} {shapes.get(name)}, not {here}")
-            reader.get_tensor(name)  # finds every damaged bit
-    except Exception as error:  # whatever the reader stumbles over
-        fail(f"{checkpoint!r} is damaged: {in_words(error)}")
-    return checkpoint
-
-
-def restore(sess, checkpoint):
-    """Take the weights and Adam's moments from a checkpoint, if there is one."""
-    if checkpoint:
-        tf.train.Saver().restore(sess, checkpoint)
-
-
-def save(sess, run_dir):
-    try:
-        file = os.path.join(run_dir, "model.ckpt")
-        tf.train.Saver(save_relative_paths=True).save(sess, file, write_meta_graph=False)
-    except (tf.errors.OpError, ValueError, OSError) as error:  # disk full, folder gone
-        fail(f"no checkpoint in {run_dir}: {in_words(error)}")
-
-
-def new_writers(run_dir, graph):
-    """Return a FileWriter for each network, so that both curves can have the name `cost`."""
+        os.makedirs(run_dir)
+    except OSError as error:
+        parser.error(f"--logdir: {error}")
+    options = {name: value for name, value in vars(args).items() if name not in ("logdir", "save")}
+    told = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
+    with tf.summary.FileWriter(run_dir) as writer:
+        writer.add_summary(told.SerializeToString())
     lstm = tf.summary.FileWriter(os.path.join(run_dir, "lstm"), graph, flush_secs=5)
-    return lstm, tf.summary.FileWriter(os.path.join(run_dir, "feedforward"), flush_secs=5)
+    return run_dir, [
+        lstm,
+        tf.summary.FileWriter(os.path.join(run_dir, "feedforward"), flush_secs=5),
+    ]
 
 
-def add_to_curves(writers, i, *costs):
+def add_to_curves(i, costs):
     for writer, cost in zip(writers, costs):
         value = tf.Summary.Value(tag="cost", simple_value=cost)
         writer.add_summary(tf.Summary(value=[value]), i)
 
 
 # ==== the picture =================================================================================
-RED, BLUE, GREEN, GREY = "#D55E00", "#0072B2", "#009E73", "#999999"  # Okabe and Ito's, and grey
-STYLE = {"font.size": 14, "figure.raise_window": False}  # the window takes no focus
-LINE_STYLES = {"lstm": {"color": BLUE, "ls": "--"}, "feedforward": {"color": GREEN, "ls": "-."}}
+LINES = {  # Okabe and Ito's colours, for the colour-blind too
+    "cosx": {"color": "#D55E00", "ls": "-"},
+    "lstm": {"color": "#0072B2", "ls": "--"},
+    "feedforward": {"color": "#009E73", "ls": "-."},
+}
+figure, (course, plane) = plt.subplots(
+    1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw={"width_ratios": [3, 2]}
+)
+figure.subplots_adjust(0.09, 0.15, 0.97, 0.9, 0.28)
+course.set(xlabel="x", ylabel="cosx")
+plane.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
+curves = {name: course.plot([], [], label=name, **LINES[name])[0] for name in ["cosx", *NETWORKS]}
+orbits = {name: plane.plot([], [], marker="o", **LINES[name])[0] for name in curves}
+(pair,) = plane.plot([0.6, 0.6], [0.8, -0.8], "ks-", lw=1)  # one sin x, two cos x
+course.legend(loc="upper left", ncol=3, fontsize=12)
+window = figure.canvas.required_interactive_framework is not None
+figure.canvas.mpl_connect("close_event", lambda event: signals.append(signal.SIGINT))
+film = PillowWriter(fps=10) if args.save else None
+if film:
+    film.setup(figure, args.save, dpi=60)
+seen = np.empty((5, 0))  # x, sinx, cosx, lstm, feedforward
 
 
-def new_figure():
-    """Return a figure with two axes, in a window if there can be one."""
-    size = {"figsize": (8.8, 4.4), "dpi": 80, "layout": "constrained"}
-    size["gridspec_kw"] = {"width_ratios": [3, 2]}
-    try:
-        if backend:
-            plt.switch_backend(backend)
-        return plt.subplots(1, 2, **size)
-    except Exception:  # MPLBACKEND asks for a window that cannot be had here, or Tcl is broken
-        plt.switch_backend("agg")
-        return plt.subplots(1, 2, **size)
+def add_to_picture(i, costs, *new):
+    """Append a sequence to the lines, which show the last 10 of x; film them.
+
+    costs: of the two networks; new: x, sinx, and what LINES names, (time_steps,) each.
+    """
+    global seen
+    seen = np.hstack([seen[:, -314:], new])  # 10 of x are 314 steps
+    x, sinx, cosx = seen[:3]
+    for name, values in zip(LINES, seen[2:]):
+        if name in curves:
+            curves[name].set_data(x, values)
+            orbits[name].set_data(sinx, values)
+            orbits[name].set_markevery([len(x) - 1])  # the newest point
+    low, high = 1.3 * min(-1, cosx.min()), 1.3 * max(1, cosx.max())
+    course.set(xlim=(x[-1] - 10, x[-1]), ylim=(low, 1.4 * high))
+    plane.set(ylim=(low, high))
+    pair.set_visible(np.allclose(sinx**2 + cosx**2, 1))  # not if get_batch was edited
+    plane.set_title("one sin x, two cos x" if pair.get_visible() else "")
+    told = [f"{name} cost {cost:.3f}" for name, cost in zip(LINES, [0, *costs]) if name in NETWORKS]
+    course.set_title(f"{i + 1} iterations, {', '.join(told)}", fontsize=13)
+    if film:
+        film.grab_frame()
+    if window:
+        plt.pause(args.pause)
 
 
-@plt.rc_context(STYLE)
-def new_picture(run_dir):
-    """Return the picture: cos x over x on the left, over sin x on the right, and its lines."""
-    figure, (course, plane) = new_figure()
-    (truth,) = course.plot([], [], color=RED, label="cos x")
-    course.set(xlabel="x", ylabel="cos x", ylim=(-1.3, 1.8))
-    circle = np.linspace(0, 2 * np.pi, 200)
-    plane.plot(np.sin(circle), np.cos(circle), color=RED)
-    plane.plot([0.6, 0.6], [-0.8, 0.8], color=GREY, marker="o", mfc="k", mec="k", lw=1)
-    plane.text(0.7, 0.85, "0.8")
-    plane.text(0.7, -1.05, "−0.8")
-    plane.set(xlabel="sin x", ylabel="cos x", xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
-    plane.set_title("one sin x, two cos x")
-    shown = ["lstm", "feedforward"] if args.network == "both" else [args.network]
-    fits = {name: course.plot([], [], label=name, **LINE_STYLES[name])[0] for name in shown}
-    walks = {name: plane.plot([], [], marker="o", **LINE_STYLES[name])[0] for name in shown}
-    course.legend(loc="upper left", ncol=3, fontsize=12)
-    picture = SimpleNamespace(figure=figure, course=course, truth=truth, fits=fits, walks=walks)
-    picture.steps = np.empty((5, 0))  # x, sin x, cos x, and what each network makes of it
-    open_picture(picture, run_dir)
-    return picture
-
-
-def window_closed(event=None):
-    stop.status = 128 + signal.SIGINT  # as Ctrl-C
-
-
-def open_picture(picture, run_dir):
-    """Tell where the picture can be seen; begin the film; let Ctrl-C and the window end the run."""
-    canvas = picture.figure.canvas
-    picture.window = canvas.required_interactive_framework is not None
-    if not picture.window:
-        print(f"No window here: the picture will be {os.path.join(run_dir, 'fit.png')}")
-    picture.film = None
-    if args.save and args.save.lower().endswith(".gif"):
-        picture.film = PillowWriter(fps=10)
-        picture.film.setup(picture.figure, args.save, dpi=60)
-    canvas.mpl_connect("close_event", window_closed)
-    picture.timer = canvas.new_timer(200)  # a window that waits is deaf to Ctrl-C: wake it
-    picture.timer.add_callback(lambda: canvas.stop_event_loop() if stop.status else None)
-    picture.timer.start()
-
-
-@plt.rc_context(STYLE)
-def add_to_picture(picture, i, x, sinx, cosx, made, *costs):
-    """Append the batch's first sequence to the lines, show them, and add a frame to the film."""
-    new = [x[0], *(y.reshape(-1)[: x.shape[1]] for y in (sinx, cosx, *made.values()))]
-    stretch = int(10 * 10 * np.pi) + x.shape[1]  # the panel is 10 wide, a step 1 / (10 * pi)
-    picture.steps = np.hstack([picture.steps, new])[:, -stretch:]
-    x, sin, cos, *fits = picture.steps
-    picture.truth.set_data(x, cos)
-    for name, y in zip(made, fits):
-        if name in picture.fits:
-            picture.fits[name].set_data(x, y)
-            picture.walks[name].set_data(sin, y)
-            picture.walks[name].set_markevery([len(y) - 1])  # the newest point
-    name = "feedforward" if args.network == "feedforward" else "lstm"
-    cost = dict(zip(LINE_STYLES, costs))[name]
-    picture.course.set(xlim=(x[-1] - 10, x[-1]))
-    picture.course.set_title(f"{i + 1} iterations, {name} cost {cost:.3f}", fontsize=14)
-    if picture.film:
-        picture.film.grab_frame()
-        frames = picture.film._frames  # they wait in memory: a byte a pixel is enough, not four
-        frames[-1] = frames[-1].convert("RGB").quantize(64)
-    if picture.window:
-        try:
-            plt.pause(max(args.pause, 0.001))
-        except Exception:  # the window is gone
-            window_closed()
-
-
-@plt.rc_context(STYLE)
-def save_picture(picture, run_dir, writers, i):
-    """Write the last frame for the run's folder, TensorBoard and --save; close TensorBoard's."""
-    ending = "stopped" if stop.status else "finished"
-    title = picture.course.get_title()
-    picture.course.set_title(f"{ending}: {title}" if title else "not trained", fontsize=14)
+def save_picture(i):
+    """Write the last frame, also for TensorBoard, and the film; close TensorBoard's files."""
     file = os.path.join(run_dir, "fit.png")
-    picture.figure.savefig(file)
-    if picture.film:
-        picture.film.finish()
-    elif args.save:
-        picture.figure.savefig(args.save)
+    figure.savefig(file)
+    if film:
+        film.finish()
     with open(file, "rb") as png:
         image = tf.Summary.Image(encoded_image_string=png.read())
-    image.width, image.height = picture.figure.canvas.get_width_height()
-    value = tf.Summary.Value(tag="fit", image=image)
-    writers[0].add_summary(tf.Summary(value=[value]), i)
+    writers[0].add_summary(tf.Summary(value=[tf.Summary.Value(tag="fit", image=image)]), i)
     for writer in writers:
         writer.close()
 
 
-@plt.rc_context(STYLE)
-def end(run_dir, window):
-    """Say where the run is, with a command that can be pasted; a window stays until closed."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
-    print(f"This run is in {run_dir}")
-    if os.name == "nt":
-        print(f"To look at it: {subprocess.list2cmdline(command)}")
-    else:
-        print(f"To look at it: {' '.join(shlex.quote(word) for word in command)}")
-    if stop.status:
-        with contextlib.suppress(Exception):  # the window may be gone already
-            plt.close()
-        sys.exit(stop.status)
+def end():
+    """Say where the run is, with a command to paste; the window stays until it is closed."""
+    words = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
+    posix = " ".join(map(shlex.quote, words))
+    command = subprocess.list2cmdline(words) if os.name == "nt" else posix
+    lines = f"This run is in {run_dir}\nTo look at it: {command}"
+    encoding = sys.stdout.encoding or "utf-8"  # may be ASCII, and the folder Chinese
+    print(lines.encode(encoding, "backslashreplace").decode(encoding))
+    if signals:
+        sys.exit(128 + signals[0])
     if window:
-        on_signals(lambda number, frame: plt.close("all"))
         plt.show()
 
 
@@ -434,9 +267,9 @@ def get_batch():
 
 class RNN:
     def __init__(self, x):
-        # x: (batch, time_steps, 1), of any number of time steps (无限向右扩展), and any batch
+        # x: (batch, time_steps, 1)
         cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)  # was rnn.BasicLSTMCell
-        self.cell_init_state = cell.zero_state(tf.shape(x)[0], dtype=tf.float32)  # was BATCH_SIZE
+        self.cell_init_state = cell.zero_state(BATCH_SIZE, dtype=tf.float32)
 
         # outputs: (batch, time_steps, cell_size); final_state: c and s, (batch, cell_size) each
         outputs, self.final_state = tf.nn.dynamic_rnn(
@@ -449,8 +282,8 @@ class RNN:
             self.pred = tf.matmul(outputs, w) + b  # (batch * time_steps, 1)
 
 
-X = tf.placeholder(tf.float32, [None, None, INPUT_SIZE], name="input/X")  # was TIME_STEPS
-Y = tf.placeholder(tf.float32, [None, None, OUTPUT_SIZE], name="input/Y")
+X = tf.placeholder(tf.float32, [None, TIME_STEPS, INPUT_SIZE], name="input/X")
+Y = tf.placeholder(tf.float32, [None, TIME_STEPS, OUTPUT_SIZE], name="input/Y")
 rnn = RNN(X)
 pred = rnn.pred
 
@@ -468,15 +301,10 @@ with tf.variable_scope("feedforward"):  # the article's words swap sin and cos, 
     feedforward_cost = tf.reduce_mean(tf.square(feedforward - tf.reshape(Y, (-1, OUTPUT_SIZE))))
     train_feedforward = tf.train.AdamOptimizer(LR).minimize(feedforward_cost)
 
-checkpoint = find_checkpoint(args.restore)
 init = tf.global_variables_initializer()
 sess = tf.Session(config=config)  # config: starts sooner
 sess.run(init)
-restore(sess, checkpoint)
-run_dir = new_run_dir()
-writers = new_writers(run_dir, sess.graph)
-picture = new_picture(run_dir)  # was plt.figure, plt.ion, plt.show
-state = None  # for --iterations 0
+run_dir, writers = new_run(sess.graph)
 for i in iterations():  # was range(200); Ctrl-C or a closed window ends it early
     sinx, cosx, x = get_batch()
     if i == 0:
@@ -486,18 +314,22 @@ for i in iterations():  # was range(200); Ctrl-C or a closed window ends it earl
     _, state, outputs, loss = sess.run([optimizer, rnn.final_state, pred, cost], feed_dict)
     fetches = [train_feedforward, feedforward, feedforward_cost]
     _, feedforward_outputs, feedforward_loss = sess.run(fetches, feed_dict)
-    add_to_curves(writers, i, loss, feedforward_loss)
-    # was plt.plot, plt.ylim, plt.xlim, plt.draw, plt.pause
-    made = {"lstm": outputs, "feedforward": feedforward_outputs}
-    add_to_picture(picture, i, x, sinx, cosx, made, loss, feedforward_loss)
+    losses = loss, feedforward_loss
+    add_to_curves(i, losses)
+    # the first sequence of the batch; was plt.plot, plt.ylim, plt.xlim, plt.draw, plt.pause
+    fits = outputs[:TIME_STEPS, 0], feedforward_outputs[:TIME_STEPS, 0]
+    add_to_picture(i, losses, x[0], sinx[0, :, 0], cosx[0, :, 0], *fits)
 
     if i % 20 == 0:
         # computed again after the step, as in the article; the curve has it from before
-        print("cost: ", as_text(*sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
-save(sess, run_dir)
-# 2,000 more steps in one sequence, without training
-feed_dict = next_2000(BATCH_START, X, Y, rnn, state)
-costs = sess.run([cost, feedforward_cost], feed_dict=feed_dict)
-print("2000 steps more, weights frozen, cost: ", as_text(*costs))
-save_picture(picture, run_dir, writers, BATCH_START // TIME_STEPS)
-end(run_dir, picture.window)
+        print("cost: ", as_text(sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
+tf.train.Saver(save_relative_paths=True).save(sess, os.path.join(run_dir, "model.ckpt"))
+costs = []
+for _ in range(0, 2000, TIME_STEPS):  # it goes on and on (无限向右扩展), but without training
+    sinx, cosx, x = get_batch()
+    feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
+    state, *both = sess.run([rnn.final_state, cost, feedforward_cost], feed_dict=feed_dict)
+    costs.append(both)
+print(f"{len(costs) * TIME_STEPS} steps more, weights frozen, cost: ", as_text(np.mean(costs, 0)))
+save_picture(i + 1)
+end()

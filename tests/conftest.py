@@ -1,7 +1,6 @@
 """What the tests share: run a script as a user does, read what it left behind."""
 
 import gc
-import io
 import os
 import re
 import runpy
@@ -17,31 +16,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # as in the scripts, for the tests that import TensorFlow
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
+os.environ.pop("PYTHONUNBUFFERED", None)  # a pipe is a pipe
 os.environ["MPLBACKEND"] = "agg"  # no window, unless a test asks for one
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSIFIER = ROOT / "mnist_lstm_classifier.py"
 REGRESSION = ROOT / "sin_cos_regression.py"
 SMALL = ("--n-hidden", "8", "--xla", "off")  # quick, where the network does not matter
-FEW = {CLASSIFIER: (*SMALL, "--training-iters", "1280"), REGRESSION: ("--iterations", "2")}
-LONG = (*SMALL, "--training-iters", 10**9)  # a signal comes first, on any machine
-
-
-def as_from_a_shell():
-    """Heed the signals that the tests' own process may have been told to ignore (nohup, &)."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def start(script, *options, python=sys.executable, **keywords):
     """Start a script in the background, its stdout and stderr kept apart, as text."""
     command = [*([str(python)] if isinstance(python, (str, Path)) else python), str(script)]
     command += map(str, options)
-    if os.name == "posix":
-        keywords = {"preexec_fn": as_from_a_shell, **keywords}
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, text=True, **pipes, **keywords)
 
@@ -57,25 +47,17 @@ def run(script, *options, **keywords):
     return finish(start(script, *options, **keywords))
 
 
-def told_in_one_line(result, *words):
-    """Status 1 and one line that starts with the script's name and holds these words."""
-    assert result.status == 1
-    assert "Traceback" not in result.stderr
-    (line,) = (line for line in result.stderr.splitlines() if "error:" in line)
-    assert re.match(r"\w+\.py: error: ", line)
-    assert result.stderr.splitlines()[-1] == line
-    for word in words:
-        assert word in line, line
-    return True
-
-
-def refused(load, script, *options):
-    """Run a script inside the test; return the one line with which it ends itself."""
+def refused(load, script, capsys, *options):
+    """Run a script inside the test; return the sentence with which it refuses: status 2, usage."""
+    capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         load(script, *options)
-    line = ended.value.code  # a text, which Python prints; the status is 1
-    assert re.fullmatch(rf"{script.name}: error: .+", line)
-    return line
+    assert ended.value.code == 2
+    stdout, stderr = capsys.readouterr()
+    assert stdout == "" and stderr.startswith(f"usage: {script.name}")
+    usage, sentence = stderr.split(f"{script.name}: error: ")
+    assert sentence.count("\n") == 1 and "Traceback" not in usage
+    return sentence
 
 
 def only_run(logdir):
@@ -102,9 +84,18 @@ def settings(run_dir):
 
 
 @contextmanager
-def tensorboard(logdir, **keywords):
+def tensorboard(logdir, *options, **keywords):
     """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        logdir,
+        "--port",
+        "0",
+        *options,
+    ]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **keywords)
     try:
         address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
@@ -126,22 +117,13 @@ def tensorboard(logdir, **keywords):
         server.wait()
 
 
-def pixels(png):
-    """The pixels of a PNG, given as bytes: (height, width, 4)."""
-    return np.array(Image.open(io.BytesIO(png)))
-
-
 @contextmanager
 def as_it_was():
-    """Put back afterwards what a script sets in its process: signals, hooks, stdout, settings."""
+    """Put back afterwards what a script sets in its process."""
     import matplotlib.pyplot as plt
 
-    numbers = signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)
-    handlers = {number: signal.getsignal(number) for number in numbers}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), plt.rc_context():
-        for module, name in (sys, "argv"), (sys, "excepthook"), (threading, "excepthook"):
-            patch.setattr(module, name, getattr(module, name))
-        patch.setenv("MPLBACKEND", os.environ["MPLBACKEND"])  # the classifier takes it away
         try:
             yield patch
         finally:
@@ -194,8 +176,30 @@ def trained(tmp_path_factory):
     )
 
 
+@pytest.fixture
+def started(tmp_path):
+    """Start a script, and go on once it has printed its first line of training."""
+
+    def started(script, *options):
+        process = start(script, *options, "--logdir", tmp_path / "logs")
+        assert any(re.match("Iter|cost", line) for line in process.stdout), process.stderr.read()
+        process.finish, process.logdir = lambda: finish(process), tmp_path / "logs"
+        return process
+
+    return started
+
+
 @pytest.fixture(scope="session")
 def mnist():
     """The four arrays of data/mnist.npz."""
     with np.load(ROOT / "data" / "mnist.npz") as npz:
         return SimpleNamespace(**npz)
+
+
+@pytest.fixture(scope="session")
+def small(mnist, tmp_path_factory):
+    """A part of MNIST as an .npz: 3,000 images to train and validate with, 500 to test with."""
+    file = tmp_path_factory.mktemp("data") / "small.npz"
+    parts = {"x_train": 3000, "y_train": 3000, "x_test": 500, "y_test": 500}
+    np.savez(file, **{name: getattr(mnist, name)[:count] for name, count in parts.items()})
+    return file

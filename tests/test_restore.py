@@ -1,21 +1,21 @@
-"""Nothing is lost: a run that was killed goes on as if it had not been, bit for bit."""
+"""A run that was killed goes on in its folder as if nothing had been, bit for bit."""
 
-import os
+import json
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, events, only_run, refused, run, start
+from conftest import CLASSIFIER, events, only_run, refused, run, start, tensorboard
 
 # 250 steps of a small network, whose learning rate is another one at every step
 OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 5)
 OPTIONS += ("--lr-decay", "cosine", "--lr", 0.005)
+CURVES = {"train": ["accuracy", "loss", "gradient_at_row_1"], "validation": ["accuracy", "loss"]}
 
 
 def variables(run_dir):
@@ -26,76 +26,89 @@ def variables(run_dir):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def left_by(run_dir, stdout, stderr):
-    """What a run printed, its folder, its newest checkpoint's variables."""
-    lines = [line for line in stdout.splitlines() if re.match("Iter|Testing", line)]
-    return SimpleNamespace(lines=lines, dir=run_dir, variables=variables(run_dir), stderr=stderr)
+def steps(run_dir):
+    """The steps of the checkpoints in a folder."""
+    return sorted(int(path.stem.rpartition("-")[2]) for path in run_dir.glob("model.ckpt-*.index"))
 
 
-def trained(logdir, *options):
-    """A run of the classifier, in a process of its own."""
-    result = run(CLASSIFIER, *OPTIONS, *options, "--logdir", logdir)
+def finished(*options, **keywords):
+    """What a run to its end printed of training and test, its folder and its variables."""
+    result = run(CLASSIFIER, *options, **keywords)
     assert result.status == 0, result.stderr
-    return left_by(only_run(logdir), result.stdout, result.stderr)
-
-
-@pytest.fixture
-def go_on(load, capsys):
-    """A run of the classifier that goes on from another one, inside the test, which is quicker."""
-
-    def go_on(*options):
-        capsys.readouterr()
-        run_dir = Path(load(CLASSIFIER, *OPTIONS, *options).run_dir)
-        return left_by(run_dir, *capsys.readouterr())
-
-    return go_on
+    run_dir = re.search(r"^This run is in (.+)$", result.stdout, re.MULTILINE)[1]
+    lines = [line for line in result.stdout.splitlines() if re.match("Iter|Testing", line)]
+    return SimpleNamespace(
+        lines=lines, dir=type(CLASSIFIER)(run_dir), variables=variables(run_dir), out=result.stdout
+    )
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def data(small):
+    return ("--data", small)
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
     """The run that nothing happened to."""
-    return trained(tmp_path_factory.mktemp("whole"))
+    return finished(*OPTIONS, *data, "--logdir", tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture
 def copy(whole, tmp_path):
-    """A copy of its folder, to be damaged."""
-    return shutil.copytree(whole.dir, tmp_path / "copy")
+    """A copy of its folder."""
+    return shutil.copytree(whole.dir, tmp_path / "copy" / "mnist" / "run")
 
 
-def assert_the_same(resumed, whole):
+def killed(line, *options):
+    """Kill a run once it has printed this line."""
+    process = start(CLASSIFIER, *options)
+    assert any(told.startswith(line) for told in process.stdout), process.stderr.read()
+    process.kill()
+    process.communicate()
+
+
+def curves(folder):
+    """The curves of a run, by TensorBoard's Python reader: {(part, tag): [(step, value), ...]}."""
+    found = {}
+    for part, tags in CURVES.items():
+        there = events(folder / part)
+        for tag in tags:
+            found[part, tag] = [(point.step, point.value) for point in there.Scalars(tag)]
+    return found
+
+
+def served_curves(folder, load_fast):
+    """The same, as TensorBoard's server answers; load_fast: by its data server, or by Python."""
+    found = {}
+    with tensorboard(folder, f"--load_fast={load_fast}") as ask:
+        for part, tags in CURVES.items():
+            for tag in tags:
+                query = f"plugin/scalars/scalars?run={part}&tag={tag}"
+                points = json.loads(ask(query, ", 250, "))
+                found[part, tag] = [(step, value) for _, step, value in points]
+    return found
+
+
+def assert_nothing_happened(resumed, whole):
+    """The same weights and moments to the last bit, the same lines, one whole curve of a kind."""
     assert resumed.variables.keys() == whole.variables.keys()
     for name, value in whole.variables.items():
         np.testing.assert_array_equal(resumed.variables[name], value, err_msg=name)
     assert resumed.lines == whole.lines[-len(resumed.lines) :]
-
-
-def killed(logdir, line):
-    """Start the run, and kill it once it has printed this line."""
-    process = start(CLASSIFIER, *OPTIONS, "--logdir", logdir)
-    next(told for told in process.stdout if told.startswith(line))
-    process.kill()
-    process.communicate()
-    return only_run(logdir)
-
-
-def losses(folder):
-    """The curve of a run: {step: loss}; empty if it was killed before the first point was there."""
-    curve = events(folder)
-    there = "loss" in curve.Tags()["scalars"]
-    return {point.step: point.value for point in curve.Scalars("loss")} if there else {}
+    assert curves(resumed.dir) == curves(whole.dir)
+    assert steps(resumed.dir) == steps(whole.dir) == [200, 250], "two checkpoints are kept"
+    notes = [json.loads((r.dir / "run.json").read_text()) for r in (resumed, whole)]
+    assert notes[0] == notes[1], "the options, and what gradient.png shows"
 
 
 @pytest.mark.parametrize("step", [5, 150, 245])
-def test_killed_at_a_step(step, whole, tmp_path):
-    run_dir = killed(tmp_path / "killed", f"Iter {step * 32},")
-    resumed = trained(tmp_path / "resumed", "--restore", run_dir)
-    assert_the_same(resumed, whole)
-    saved = step // 100 * 100
-    assert resumed.lines[0].startswith(f"Iter {(saved + 5) * 32},"), "from the newest checkpoint on"
-    for part in ("train", "validation"):
-        before, after, expected = (losses(r / part) for r in (run_dir, resumed.dir, whole.dir))
-        assert min(after) > saved and {**before, **after} == expected, "nor is the curve broken"
+def test_killed_at_a_step(step, whole, data, tmp_path):
+    killed(f"Iter {step * 32},", *OPTIONS, *data, "--logdir", tmp_path)
+    run_dir = only_run(tmp_path)
+    resumed = finished("--restore", run_dir)
+    assert resumed.dir == run_dir, "it goes on in the same folder"
+    assert resumed.lines[0].startswith(f"Iter {(step // 100 * 100 + 5) * 32},")
+    assert_nothing_happened(resumed, whole)
 
 
 DIE_BETWEEN = """
@@ -115,45 +128,44 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_killed_between_the_two_renames(whole, tmp_path):
-    """Of checkpoint 200 there is the data, but no index: checkpoint 100 is whole."""
-    command = [sys.executable, "-c", DIE_BETWEEN, CLASSIFIER, *OPTIONS, "--logdir", tmp_path / "k"]
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
-    died = subprocess.run([str(word) for word in command], env=environment, capture_output=True)
+def test_killed_while_it_saved(whole, data, tmp_path):
+    """Step 200 is in the curves already, and of its checkpoint there is a half: 100 is whole."""
+    command = [sys.executable, "-c", DIE_BETWEEN, CLASSIFIER, *OPTIONS, *data, "--logdir", tmp_path]
+    died = subprocess.run([str(word) for word in command], capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
-    run_dir = only_run(tmp_path / "k")
-    assert (run_dir / "model.ckpt-200.data-00000-of-00001").exists()
-    resumed = trained(tmp_path / "resumed", "--restore", run_dir)
-    assert_the_same(resumed, whole)
+    run_dir = only_run(tmp_path)
+    assert (run_dir / "model.ckpt-200.data-00000-of-00001").exists() and steps(run_dir) == [0, 100]
+    assert events(run_dir / "validation").Scalars("loss")[-1].step == 200
+    resumed = finished("--restore", run_dir)
     assert resumed.lines[0].startswith(f"Iter {105 * 32},")
+    assert_nothing_happened(resumed, whole)
+    for load_fast in "true", "false":
+        assert served_curves(run_dir, load_fast) == curves(whole.dir)
 
 
-def test_where_both_runs_have_a_step_they_have_the_same_value(whole, go_on):
-    resumed = go_on("--restore", whole.dir / "model.ckpt-200")
-    for part, tags in (
-        ("train", ["accuracy", "loss", "gradient_at_row_1"]),
-        ("validation", ["accuracy", "loss"]),
-    ):
-        before, after = (events(r.dir / part) for r in (whole, resumed))
-        for tag in tags:
-            expected = {p.step: p.value for p in before.Scalars(tag) if p.step > 200}
-            assert {p.step: p.value for p in after.Scalars(tag)} == expected != {}
-    assert (resumed.dir / "gradient.png").exists()
+def test_options_that_are_typed_win_and_are_kept(copy):
+    """A finished run goes on for longer, is killed, and goes on again without a word."""
+    killed(f"Iter {320 * 32},", "--restore", copy, "--training-iters", 350 * 32)
+    resumed = finished("--restore", copy)
+    assert resumed.lines[0].startswith(f"Iter {305 * 32},") and len(resumed.lines) == 10 + 2
+    assert steps(copy) == [300, 350]
+    assert f"--logdir {copy.parent.parent}\n" in resumed.out, "the folder's own place"
 
 
-def test_a_finished_run_goes_on_if_more_images_are_asked_for(go_on):
-    """With a rate that does not fall, exactly as a longer run would have."""
-    steady = ("--lr-decay", "none")
-    longer = ("--training-iters", 300 * 32)
-    short = go_on(*steady)
-    resumed = go_on(*steady, *longer, "--restore", short.dir)
-    assert_the_same(resumed, go_on(*steady, *longer))
-    assert len(resumed.lines) == 50 / 5 + 2
+def test_a_longer_run_is_what_a_whole_one_would_have_been(data, tmp_path):
+    """With a rate that does not depend on the run's length."""
+    steady = (*OPTIONS, *data, "--lr-decay", "none")
+    short = finished(*steady, "--training-iters", 100 * 32, "--logdir", tmp_path / "short")
+    resumed = finished("--restore", short.dir, "--training-iters", 150 * 32)
+    longer = finished(*steady, "--training-iters", 150 * 32, "--logdir", tmp_path / "longer")
+    for name, value in longer.variables.items():
+        np.testing.assert_array_equal(resumed.variables[name], value, err_msg=name)
+    assert resumed.lines == longer.lines[-len(resumed.lines) :] and len(resumed.lines) == 10 + 2
 
 
-def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, go_on):
+def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, copy):
     """Step 251 is Adam's, by that rate; the shorter run's own had come to 0."""
-    longer = go_on("--training-iters", 251 * 32, "--restore", whole.dir)
+    longer = finished("--restore", copy, "--training-iters", 251 * 32)
     at_251 = {name: np.float64(value) for name, value in longer.variables.items()}
     rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
     rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
@@ -165,73 +177,41 @@ def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, go_on):
             assert (at_251[name] != before).any()
 
 
-def test_a_run_that_has_done_its_images_is_only_tested(whole, go_on):
-    for images in (250 * 32, 0):
-        resumed = go_on("--restore", whole.dir, "--training-iters", images)
-        assert resumed.lines == whole.lines[-2:]
+def test_a_finished_run_is_tested_and_drawn_anew(whole, copy):
+    pictures = {path: path.read_bytes() for path in copy.glob("*.png")}
+    for path in pictures:
+        path.unlink()
+    again = finished("--restore", copy)
+    assert again.lines == whole.lines[-2:]
+    assert {path: path.read_bytes() for path in copy.glob("*.png")} == pictures, (
+        "all its lines, too"
+    )
+    assert curves(copy) == curves(whole.dir)
 
 
-def test_the_newest_checkpoint_is_damaged(copy, whole, load, go_on):
-    """A single flipped bit: the run's folder goes on from the one before, by name it is told."""
-    data = copy / "model.ckpt-250.data-00000-of-00001"
-    damaged = bytearray(data.read_bytes())
+def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, capsys):
+    """What is at fault, by name; and the folder is as it was."""
+    data_file = copy / "model.ckpt-250.data-00000-of-00001"
+    damaged = bytearray(data_file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
-    data.write_bytes(damaged)
-    resumed = go_on("--restore", copy)
-    assert_the_same(resumed, whole)
-    assert re.search(r"model.ckpt-250' is damaged.*going on from .*model.ckpt-200'", resumed.stderr)
-    line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250")
-    assert "model.ckpt-250" in line and "damaged" in line
 
+    def assert_refused(*words, folder=copy, options=()):
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        line = refused(load, CLASSIFIER, capsys, "--restore", folder, *options)
+        assert "--restore" in line and all(word in line for word in words), line
+        assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-@pytest.mark.parametrize("part", ["index", "data-00000-of-00001"])
-def test_a_truncated_checkpoint(part, copy, load):
-    file = copy / f"model.ckpt-250.{part}"
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy / "model.ckpt-250")
-    assert "model.ckpt-250" in line and "damaged" in line
-
-
-def test_options_that_matter_and_differ_are_named(whole, go_on):
-    told = "The run that goes on had "
-    assert told not in go_on("--restore", whole.dir).stderr
-    other = ("--seed", 3, "--lr", 0.004, "--restore", whole.dir)
-    (line,) = (line for line in go_on(*other).stderr.splitlines() if told in line)
-    assert line == f"{told}--seed 0, --lr 0.005."
-
-
-def test_a_run_whose_notes_are_damaged_can_be_restored(copy, whole, load, go_on):
-    """The options are only compared; without the list of checkpoints one has to be named."""
-    (copy / "options.json").write_text("[1]")
-    restored = go_on("--restore", copy, "--training-iters", 0)
-    assert restored.lines == whole.lines[-2:]
-    (copy / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-200"')  # all that it needs
-    assert go_on("--restore", copy).lines == whole.lines[-10 - 2 :]
-    for damaged in (b'model_checkpoint_path: "\xff"', b"", b'model_checkpoint_path: "m"'):
-        (copy / "checkpoint").write_bytes(damaged)
-        line = refused(load, CLASSIFIER, *OPTIONS, "--restore", copy)
-        assert "no checkpoint" in line and str(copy) in line
-
-
-def test_the_weights_fit_a_longer_wait(whole, go_on):
-    options = ("--wait", 3, "--training-iters", 0, "--restore", whole.dir)
-    assert "--wait 0" in go_on(*options).stderr
-
-
-def test_what_cannot_be_restored_is_told_in_one_line(whole, load, tmp_path):
-    """What it is, and for another network what differs; no folder is made."""
-    (tmp_path / "empty").mkdir()
-    other_script = Path(load(REGRESSION, "--iterations", 1).run_dir)
-    for options, *words in (
-        (("--restore", ""), "no checkpoint", "--restore"),
-        (("--restore", tmp_path / "none"), "no checkpoint", "none"),
-        (("--restore", tmp_path / "empty"), "no checkpoint", "empty"),
-        (("--restore", whole.dir / "model.ckpt-250.index"), "no checkpoint", "-<step>"),
-        (("--restore", other_script / "model.ckpt"), "another network"),
-        (("--restore", shutil.copytree(whole.dir, tmp_path / "a[1]")), "a[1]", "rename"),
-        (("--restore", whole.dir, "--n-hidden", 8), "another network", "16", "8"),
-        (("--restore", whole.dir, "--cell", "rnn"), "another network", "basic_rnn_cell"),
-    ):
-        line = refused(load, CLASSIFIER, *OPTIONS, *options, "--logdir", tmp_path / "logs")
-        assert all(word in line for word in words), line
-    assert not (tmp_path / "logs").exists()
+    assert_refused("lhs shape", "rhs shape", options=("--n-hidden", 8))
+    assert_refused("basic_rnn_cell", options=("--cell", "rnn"))
+    assert_refused("pattern", folder=shutil.copytree(copy, tmp_path / "a[1]"))
+    assert_refused("run.json", folder=tmp_path)
+    for notes in "[1]", "{", '{"options": {"lr": 1}}':
+        other = shutil.copytree(copy, tmp_path / f"notes{len(notes)}")
+        (other / "run.json").write_text(notes)
+        assert_refused("run.json", folder=other)
+    data_file.write_bytes(damaged)
+    assert_refused("hecksum")
+    data_file.write_bytes(damaged[:1000])
+    assert_refused(str(copy))
+    (copy / "checkpoint").unlink()
+    assert_refused("no checkpoint")
