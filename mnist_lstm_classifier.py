@@ -16,7 +16,6 @@ sess, ...) and nothing else of the network, so they still work after you have ed
 """
 
 import argparse
-import builtins
 import functools
 import gc
 import gzip
@@ -61,9 +60,7 @@ option("--lr-decay", choices=["none", "cosine"], default="none", help="how lr fa
 option("--xla", choices=["auto", "off"], default="auto", help="compile the training if possible")
 option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights, batches")
 option = parser.add_argument_group("files").add_argument
-option(
-    "--data", type=path, metavar="FILE", help=".npz or folder; None: data/mnist.npz, or a download"
-)
+option("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
 logs = os.path.join(HERE, "logs")
 option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
 option("--restore", type=path, metavar="RUN", help="go on in a run's folder, with its options")
@@ -83,9 +80,8 @@ options = {name: value for name, value in vars(args).items() if name not in ("lo
 for name in "batch_size", "lr", "n_hidden", "display_step":
     if not getattr(args, name) > 0:
         parser.error(f"--{name.replace('_', '-')} takes a positive number")
-for name in "training_iters", "blank_rows", "seed":
-    if getattr(args, name) < 0:
-        parser.error(f"--{name.replace('_', '-')} takes 0 or a positive number")
+if min(args.training_iters, args.blank_rows, args.seed) < 0:
+    parser.error("--training-iters, --blank-rows and --seed take no negative number")
 if set("[]*?") & set(args.restore or args.logdir):
     parser.error("--logdir, --restore: TensorFlow takes [ ] * ? in a path for a pattern")
 if os.name == "nt" and not args.logdir.isascii():
@@ -122,26 +118,23 @@ config.gpu_options.allow_growth = True  # take the memory that is needed, not al
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
 
 
-def print(*values, flush=True, **how):  # above the progress bar, and at once, also into a pipe
-    with tqdm.external_write_mode():
-        builtins.print(*values, flush=flush, **how)
+# above the progress bar, and at once, also into a pipe; a notebook keeps it after the run
+def print(*values, flush=True, write=print, above_bar=tqdm.external_write_mode, **how):
+    with above_bar():
+        write(*values, flush=flush, **how)
 
 
 # ==== data ========================================================================================
-ARRAYS = {  # and how the files are called in which MNIST was published
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
+ARRAYS = "x_train", "y_train", "x_test", "y_test"
+FILES = "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"
 
 
 def read_idx(folder, name):
-    """Return the array in the one file of a folder that ends in this name, with or without .gz."""
-    ending = name.replace("t10k", "(t10k|test)").replace("-idx", "[-.]idx") + r"(\.gz)?$"
+    """Return the array in the one file of a folder that is called so, perhaps after a prefix."""
+    ending = name.replace("t10k", "(t10k|test)").replace("-idx", "[-.]idx") + r"-ubyte(\.gz)?$"
     files = sorted(file for file in os.listdir(folder) if re.search(ending, file))
     if len({file.replace(".gz", "") for file in files}) != 1:
-        raise ValueError(f"{len(files)} files end in {name} or {name}.gz")
+        raise ValueError(f"{len(files)} files end in {name}-ubyte or {name}-ubyte.gz")
     try:
         opened = gzip.open if files[0].endswith(".gz") else open
         with opened(os.path.join(folder, files[0]), "rb") as file:
@@ -160,10 +153,14 @@ def read_npz(file):
         raise ValueError(f"it is one array, {np.load(file, mmap_mode='r').shape}")
     if not zipfile.is_zipfile(file):
         raise ValueError(f"it is no whole .npz, and begins with {begins}")
-    with np.load(file) as npz:
-        if not ARRAYS.keys() <= set(npz.files):
-            raise ValueError(f"it has {', '.join(f'{k} {npz[k].shape}' for k in npz.files)}")
-        return [npz[name] for name in ARRAYS]
+    try:
+        with np.load(file) as npz:
+            arrays = {name: npz[name] for name in npz.files}
+    except ValueError:
+        raise ValueError("it has an array that is not of numbers") from None
+    if not set(ARRAYS) <= arrays.keys():
+        raise ValueError(f"it has {', '.join(f'{k} {v.shape}' for k, v in arrays.items())}")
+    return [arrays[name] for name in ARRAYS]
 
 
 def checked(x, y):
@@ -182,7 +179,6 @@ def checked(x, y):
 
 @functools.lru_cache(maxsize=2)  # a batch may have images of two epochs
 def epoch_order(seed, epoch, n):
-    """Return 0 to n - 1 in the order of this epoch."""
     return np.random.RandomState([seed, epoch]).permutation(n)
 
 
@@ -217,7 +213,7 @@ def read_data_sets(source):
         if source is None:
             (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
         elif os.path.isdir(source):
-            x, y, x_test, y_test = (read_idx(source, name) for name in ARRAYS.values())
+            x, y, x_test, y_test = (read_idx(source, name) for name in FILES)
         else:
             x, y, x_test, y_test = read_npz(source)
         if len(x) < 10 or len(x_test) < 1:

@@ -16,7 +16,6 @@ listing hands to them, so they still work after you have edited it.
 """
 
 import argparse
-import builtins
 import gc
 import os
 import shlex
@@ -102,9 +101,10 @@ config.gpu_options.allow_growth = True  # take the memory that is needed, not al
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
 
 
-def print(*values, flush=True, **how):  # above the progress bar, and at once, also into a pipe
-    with tqdm.external_write_mode():
-        builtins.print(*values, flush=flush, **how)
+# above the progress bar, and at once, also into a pipe; a notebook keeps it after the run
+def print(*values, flush=True, write=print, above_bar=tqdm.external_write_mode, **how):
+    with above_bar():
+        write(*values, flush=flush, **how)
 
 
 # ==== training ====================================================================================

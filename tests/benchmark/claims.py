@@ -18,8 +18,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 HERE = Path(__file__).resolve().parent
 CLASSIFIER = HERE.parents[1] / "mnist_lstm_classifier.py"
 REGRESSION = HERE.parents[1] / "sin_cos_regression.py"
@@ -27,12 +25,12 @@ STORED = HERE / "claims.json"
 NETWORKS = {
     "LSTM": "",
     "plain RNN": "--cell rnn",
-    "LSTM, wait 28": "--wait 28",
-    "plain RNN, wait 28": "--wait 28 --cell rnn",
-    "LSTM, wait 28, forget bias 0": "--wait 28 --forget-bias 0",
-    "LSTM, wait 72": "--wait 72",
-    "LSTM, wait 72, forget bias 3": "--wait 72 --forget-bias 3",
-    "plain RNN, wait 72": "--wait 72 --cell rnn",
+    "LSTM, 28 blank rows": "--blank-rows 28",
+    "plain RNN, 28 blank rows": "--blank-rows 28 --cell rnn",
+    "LSTM, 28 blank rows, forget bias 0": "--blank-rows 28 --forget-bias 0",
+    "LSTM, 72 blank rows": "--blank-rows 72",
+    "LSTM, 72 blank rows, forget bias 3": "--blank-rows 72 --forget-bias 3",
+    "plain RNN, 72 blank rows": "--blank-rows 72 --cell rnn",
     "LSTM, 99 %": "--training-iters 300000 --lr 0.008 --lr-decay cosine",
 }
 REGRESSIONS = {
@@ -48,8 +46,7 @@ def figures(options):
     """Run the classifier in this process; return what it measured, rounded for JSON.
 
     accuracy: on all test images, first_128: on the first 128; gradient: {steps: by row};
-    probe, output_layer: accuracy on 2,000 test images after each row; validation: accuracy on the
-    5,000 validation images.
+    probe: accuracy of a probe after each row; validation: accuracy on the 5,000 validation images.
     """
     with tempfile.TemporaryDirectory() as logdir:
         sys.argv = [str(CLASSIFIER), "--logdir", logdir, *options]
@@ -57,22 +54,20 @@ def figures(options):
         tf = names["tf"]  # not imported here, before the script has said how
         with tf.Session() as sess:
             tf.train.Saver().restore(sess, tf.train.latest_checkpoint(names["run_dir"]))
-            mnist, x, outputs = names["mnist"], names["x"], names["outputs"]
-            known, logits = names["rows_read"](sess, mnist, x, outputs)
-            validation = list(names["in_parts"](sess, names["pred"], x, mnist.validation))
-    validated = np.concatenate(validation).argmax(1) == mnist.validation.digits
-    right = names["answers"] == mnist.test.digits
-    by_row = (logits.argmax(2) == mnist.test.digits[: logits.shape[1]]).mean(1)
+            mnist = names["mnist"]
+            known = names["picture_of_rows"](sess).axes[0].lines[0].get_ydata()
+            validation = names["in_parts"](sess, names["pred"], mnist.validation, 10**9)
+    validated = validation.argmax(1) == mnist.validation.digits
+    right = names["predictions"] == mnist.test.digits
     return {
         "accuracy": round(float(right.mean()), 6),
         "validation": round(float(validated.mean()), 4),
         "first_128": round(float(right[:128].mean()), 6),
         "probe": [round(float(value), 4) for value in known],
-        "output_layer": [round(float(value), 4) for value in by_row],
         "gradient": {
             int(step): [float(f"{value:.3g}") for value in gradient]
-            for step, gradient in names["gradients"].items()
-            if step in (0, 100, 400, max(names["gradients"]))
+            for step, gradient in names["row_gradients"].items()
+            if step in (0, 100, 400, max(names["row_gradients"]))
         },
     }
 

@@ -22,8 +22,8 @@ REFERENCE = ROOT / "logs" / "reference"
 RUNS = {
     "1-lstm": "mnist_lstm_classifier.py",
     "2-rnn": "mnist_lstm_classifier.py --cell rnn",
-    "3-wait-72-lstm": "mnist_lstm_classifier.py --wait 72 --forget-bias 3",
-    "4-wait-72-rnn": "mnist_lstm_classifier.py --wait 72 --cell rnn",
+    "3-blank-72-lstm": "mnist_lstm_classifier.py --blank-rows 72 --forget-bias 3",
+    "4-blank-72-rnn": "mnist_lstm_classifier.py --blank-rows 72 --cell rnn",
     "5-sin-cos": "sin_cos_regression.py --network both --save sin_cos.gif",
 }
 # the run's folder, and so its name in TensorBoard, is otherwise the date and the time
