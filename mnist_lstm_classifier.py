@@ -406,16 +406,16 @@ def inside(image, kernel, bias):
 
 
 # ==== the test and the pictures ===================================================================
-def in_parts(sess, tensor, data, count, axis=0):
-    """Return a tensor for the first images, from 1,000 at a time: all at once take a gigabyte."""
-    starts = range(0, min(count, len(data.digits)), 1000)
-    return np.concatenate([sess.run(tensor, feed(data, i, i + 1000)) for i in starts], axis)
+def in_parts(sess, tensor, data, count):
+    """Return a tensor's values, from 1,000 images at a time: 10,000 at once take a gigabyte."""
+    return [sess.run(tensor, feed(data, i, i + 1000)) for i in range(0, count, 1000)]
 
 
 def test_all(sess, step):
     """Print the accuracy on all test images, and give it to TensorBoard; return the predictions."""
-    predictions = in_parts(sess, pred, mnist.test, 10**9).argmax(1)
-    right = np.mean(predictions == mnist.test.digits)
+    digits = mnist.test.digits
+    predictions = np.concatenate(in_parts(sess, pred, mnist.test, len(digits))).argmax(1)
+    right = np.mean(predictions == digits)
     print(f"Testing Accuracy (all {len(predictions)} images): {right:.6f}")
     told = {name: value for name, value in options.items() if value is not None}
     told = hparams.hparams_pb(told, trial_id=os.path.basename(run_dir))
@@ -467,11 +467,14 @@ def picture_of_rows(sess, count=4000):
     A probe is fitted by least squares to half of the validation images, and tested on the others.
     """
     labels = mnist.validation.labels[:count]
-    states = in_parts(sess, "outputs:0", mnist.validation, len(labels), axis=1)
-    if len(states) != n_step or len(labels) < 4 * states.shape[2]:
-        raise ValueError(f"outputs {states.shape} are not (n_step, images, n_hidden), or too few")
+    parts = in_parts(sess, "outputs:0", mnist.validation, len(labels))
+    if len(parts[0]) != n_step or len(labels) < 4 * parts[0].shape[-1]:
+        raise ValueError(
+            f"outputs {parts[0].shape} of {len(labels)} images: not by row, or too few"
+        )
     half, known = len(labels) // 2, []
-    for state in states:
+    for row in range(n_step):
+        state = np.concatenate([part[row] for part in parts])
         state = np.pad(state, [(0, 0), (0, 1)], "constant", constant_values=1)  # 1: for a bias
         probe = np.linalg.lstsq(state[:half], labels[:half], rcond=None)[0]
         right = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)

@@ -25,10 +25,8 @@ import sys
 import time
 import warnings
 
+
 # ==== options =====================================================================================
-HERE = os.path.dirname(os.path.realpath(__file__))
-
-
 def path(text):
     return os.path.abspath(os.path.expanduser(text))
 
@@ -51,14 +49,12 @@ option("--network", choices=names, default="lstm", help="which to print and to d
 option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
 option = parser.add_argument_group("files").add_argument
 option("--save", type=path, metavar="FILE", help="the animation, as a .gif")
-logs = os.path.join(HERE, "logs")
+logs = os.path.join(os.path.dirname(os.path.realpath(__file__)), "logs")
 option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
 args = parser.parse_args()
 for name in "iterations", "batch_size", "time_steps", "cell_size", "lr", "pause":
     if not getattr(args, name) > 0:
         parser.error(f"--{name.replace('_', '-')} takes a positive number")
-if args.seed < 0:
-    parser.error("--seed takes 0 or a positive number")
 if args.save and not args.save.lower().endswith(".gif"):
     parser.error("--save takes the name of a .gif file")
 if args.save and not os.access(os.path.dirname(args.save), os.W_OK):
@@ -150,11 +146,10 @@ def new_run(graph):
     told = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
     with tf.summary.FileWriter(run_dir) as writer:
         writer.add_summary(told.SerializeToString())
-    lstm = tf.summary.FileWriter(os.path.join(run_dir, "lstm"), graph, flush_secs=5)
-    return run_dir, [
-        lstm,
-        tf.summary.FileWriter(os.path.join(run_dir, "feedforward"), flush_secs=5),
-    ]
+    folders = [os.path.join(run_dir, name) for name in names[:2]]
+    writers = [tf.summary.FileWriter(folder, flush_secs=5) for folder in folders]
+    writers[0].add_graph(graph)
+    return run_dir, writers
 
 
 def add_to_curves(i, costs):
@@ -164,19 +159,19 @@ def add_to_curves(i, costs):
 
 
 # ==== the picture =================================================================================
-LINES = {  # Okabe and Ito's colours, for the colour-blind too
-    "cosx": {"color": "#D55E00", "ls": "-"},
-    "lstm": {"color": "#0072B2", "ls": "--"},
-    "feedforward": {"color": "#009E73", "ls": "-."},
-}
+# Okabe and Ito's colours, for the colour-blind too
+LINES = {"cosx": ["#D55E00", "-"], "lstm": ["#0072B2", "--"], "feedforward": ["#009E73", "-."]}
 figure, (course, plane) = plt.subplots(
     1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw={"width_ratios": [3, 2]}
 )
 figure.subplots_adjust(0.09, 0.15, 0.97, 0.9, 0.28)
 course.set(xlabel="x", ylabel="cosx")
 plane.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
-curves = {name: course.plot([], [], label=name, **LINES[name])[0] for name in ["cosx", *NETWORKS]}
-orbits = {name: plane.plot([], [], marker="o", **LINES[name])[0] for name in curves}
+curves, orbits = {}, {}
+for name in ["cosx", *NETWORKS]:
+    colour, dashes = LINES[name]
+    (curves[name],) = course.plot([], [], dashes, color=colour, label=name)
+    (orbits[name],) = plane.plot([], [], dashes, color=colour, marker="o")
 (pair,) = plane.plot([0.6, 0.6], [0.8, -0.8], "ks-", lw=1)  # one sin x, two cos x
 course.legend(loc="upper left", ncol=3, fontsize=12)
 window = figure.canvas.required_interactive_framework is not None

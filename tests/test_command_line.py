@@ -34,7 +34,7 @@ BAD_OPTIONS = {
     """,
     REGRESSION: """
         --batch-size 0      --time-steps 0       --cell-size 0     --iterations 0
-        --lr -1             --pause nan          --seed -1         --network gru
+        --lr -1             --pause nan          --network gru
         --save fit.png      --save none/fit.gif  --logdir a[1]     --logdir file/x
     """,
 }

@@ -249,7 +249,7 @@ def trials():
 def test_the_options_to_try(script, options, load, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     few = (*FEW[script], "--n-hidden", 8) if script == CLASSIFIER else FEW[script]
-    options = options.replace("--data FILE", f"--data {ROOT / 'data' / 'mnist.npz'}")
+    options = options.replace("--data DATA", f"--data {ROOT / 'data' / 'mnist.npz'}")
     if "RUN" in options:
         options = re.sub(r"logs/\w+/RUN", load(script, *few).run_dir, options)
     names = load(script, *options.split(), *few)
