@@ -11,8 +11,8 @@ An image is a sequence (一张图片就是一个完整的序列): each of its 28
 of one time step, and the output of the last step says which digit it is.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-Above it stand the functions that the listing calls. They use its names (x, y, pred, cost, mnist,
-sess, ...) and nothing else of the network, so they still work after you have edited the listing.
+Above it stand the functions that the listing calls. They use its names x, y, pred, cost, RNN and
+cost_of, and the tensor `outputs`, so they still work after you have edited what these are.
 """
 
 import argparse
@@ -55,25 +55,25 @@ option = parser.add_argument_group("to compare with").add_argument
 option("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
 option("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn; never compiled")
 option("--blank-rows", type=int, default=0, metavar="N", help="blank rows below each image")
-option("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM; an RNN has none")
+option("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM's forget gate")
 option("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
 option("--xla", choices=["auto", "off"], default="auto", help="compile the training if possible")
-option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights, batches")
+option("--seed", type=int, default=0, metavar="N", help="seed of the weights and batches")
 option = parser.add_argument_group("files").add_argument
 option("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
 logs = os.path.join(HERE, "logs")
 option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
-option("--restore", type=path, metavar="RUN", help="go on in a run's folder, with its options")
+option("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
 args = parser.parse_args()
-row_gradients = {}  # {step: how much the cost depends on each row, (n_step,)}
+gradient_history = {}  # {step: how much the cost depends on each row, (n_step,)}
 if args.restore:
     try:
         with open(os.path.join(args.restore, "run.json")) as file:
             notes = json.load(file)
-        row_gradients = {int(step): by_row for step, by_row in notes["row_gradients"].items()}
+        gradient_history = {int(step): by_row for step, by_row in notes["gradient_history"].items()}
         parser.set_defaults(**notes["options"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        parser.error(f"--restore: no run.json of this edition in {args.restore}: {error!r}")
+        parser.error(f"--restore: no run.json for this version in {args.restore}: {error!r}")
     args = parser.parse_args()  # once more: what is typed now wins
     args.logdir = os.path.dirname(os.path.dirname(args.restore))
 options = {name: value for name, value in vars(args).items() if name not in ("logdir", "restore")}
@@ -94,11 +94,11 @@ if "ipykernel" not in sys.modules:  # this process is no notebook
         del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off: it announces itself at every start
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off, as for every figure in the README
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
-gc.disable()  # the imports make half a million objects, all of which stay
+gc.disable()  # during the imports, which make half a million objects that stay
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
@@ -118,7 +118,7 @@ config.gpu_options.allow_growth = True  # take the memory that is needed, not al
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
 
 
-# above the progress bar, and at once, also into a pipe; a notebook keeps it after the run
+# prints above the progress bar, and flushes, so that a pipe has each line at once
 def print(*values, flush=True, write=print, above_bar=tqdm.external_write_mode, **how):
     with above_bar():
         write(*values, flush=flush, **how)
@@ -138,7 +138,7 @@ def read_idx(folder, name):
     try:
         opened = gzip.open if files[0].endswith(".gz") else open
         with opened(os.path.join(folder, files[0]), "rb") as file:
-            content = file.read()  # 0, 0, 8, the number of axes, the length of each, the bytes
+            content = file.read()  # 0, 0, 8, number of axes; the length of each; the bytes
         shape = np.frombuffer(content, ">i4", content[3], 4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
     except (OSError, EOFError, ValueError, IndexError, zlib.error):
@@ -245,10 +245,12 @@ def gradients_of_part(x, y, share):
         return existing[name] if name in existing else getter(name, **details)
 
     with tf.variable_scope("again", custom_getter=get_existing):
-        cost = share * cost_of(RNN(x), y)
+        cost = cost_of(RNN(x), y)
     if len(tf.global_variables()) > len(existing):
         raise ValueError("RNN makes new variables at each call")
-    return tf.gradients(cost, variables, unconnected_gradients="zero")
+    if cost.op.type == "Sum":
+        raise ValueError("cost_of returns a sum over the images, not a mean")
+    return tf.gradients(share * cost, variables, unconnected_gradients="zero")
 
 
 def compiled_gradients(x, y):
@@ -258,7 +260,7 @@ def compiled_gradients(x, y):
     as in a mean. None is returned where XLA is missing, or cannot be used with an edited RNN.
     """
     if args.xla == "off" or args.static_rnn or not hasattr(tf.test, "is_built_with_xla"):
-        return None
+        return None  # TensorFlow 1.15
     graph, halves = tf.get_default_graph(), []
     before = {key: graph.get_collection(key) for key in graph.collections}
     try:
@@ -267,23 +269,24 @@ def compiled_gradients(x, y):
             inputs = [x[part], y[part], share]
             halves.append(tf.xla.experimental.compile(gradients_of_part, inputs))
     except Exception as error:  # whatever an edited RNN makes TensorFlow raise
-        print(f"The training is not compiled: {str(error).splitlines()[0]}")
+        print(f"The training is not compiled: {error!r:.200}")
         for op in graph.get_operations():
-            op._clear_attr("_xla_compile_id")  # the second call is left in the graph, but not used
+            op._clear_attr("_xla_compile_id")  # else TensorFlow compiles the unused second call
         return None
-    finally:  # the second calls leave no variables, summaries or updates behind
+    finally:  # take variables, summaries and updates of the second calls out of the collections
         for key in graph.collections:
             graph.get_collection_ref(key)[:] = before.get(key, [])
     sums = [first + second for first, second in zip(*halves)]
     return list(zip(sums, tf.trainable_variables()))
 
 
-signals = []  # the numbers of those that came in training: SIGINT by Ctrl-C, SIGTERM
+signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
 
 
 def training_steps(done, last_step):
     """Yield the steps after `done`, with a progress bar, until the last one or until Ctrl-C."""
-    for writer in train_writer, validation_writer:  # TensorBoard drops a killed run's later points
+    write_notes()  # a restored run may have been given other options
+    for writer in train_writer, validation_writer:  # TensorBoard drops points after step `done`
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), done + 1)
     numbers = signal.SIGINT, signal.SIGTERM
     before = [signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers]
@@ -305,14 +308,14 @@ def open_run(sess):
     if args.restore:
         try:
             saver.restore(sess, tf.train.latest_checkpoint(args.restore))
-        except Exception as error:  # TensorFlow's are many: missing, damaged, another network
-            reason = str(error).split("\n\t [[")[0].splitlines()[-1]
+        except Exception as error:  # many kinds: missing, damaged, of another network
+            reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]
             parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
         checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
-        saver.recover_last_checkpoints(checkpoints)  # it deletes them once there are newer ones
+        saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
         done = int(checkpoints[-1].rpartition("-")[2])
-        for step in [step for step in row_gradients if step > done]:
-            del row_gradients[step]  # the run was killed after measuring, before saving
+        for step in [step for step in gradient_history if step > done]:
+            del gradient_history[step]  # the run was killed after measuring, before saving
         return args.restore, saver, done
     run_dir = os.path.join(args.logdir, "mnist", time.strftime("%Y%m%d-%H%M%S"))
     while os.path.exists(run_dir):
@@ -328,13 +331,13 @@ def write_notes():
     """Write what --restore needs beside a checkpoint; an interrupted write leaves the old file."""
     file = os.path.join(run_dir, "run.json")
     with open(f"{file}.new", "w") as new:
-        json.dump({"options": options, "row_gradients": row_gradients}, new)
+        json.dump({"options": options, "gradient_history": gradient_history}, new)
     os.replace(f"{file}.new", file)
 
 
 def what_to_watch(cost, x):
     """Return the cost's gradient at each row, (n_step,), the last being 1, and a summary."""
-    with tf.name_scope("row_gradient"):
+    with tf.name_scope("gradient_by_row"):
         gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # of all images
         gradient /= gradient[-1]
         at_row_1 = gradient[0]
@@ -350,18 +353,18 @@ def feed(data, start, stop):
 
 
 def measure_and_save(sess, step):
-    """Every 100 steps: add points to the curves, write these to the disk, then save the network."""
-    if step in row_gradients:
-        return  # the last step may be a hundredth, and a restored step was measured before
+    """Add points to the curves, write them to the disk, and then save the network."""
+    if step in gradient_history:
+        return  # the last step may be a hundredth; a restored step was measured before
     loss, s = sess.run([cost, summaries], feed(mnist.validation, 0, 1000))
     if not np.isfinite(loss):
         sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
     validation_writer.add_summary(s, step)
-    by_row, s = sess.run([row_gradient, weights], feed(mnist.validation, 0, 64))
+    by_row, s = sess.run([gradient_by_row, histograms], feed(mnist.validation, 0, 64))
     train_writer.add_summary(s, step)
     train_writer.flush()
     validation_writer.flush()
-    row_gradients[step] = by_row.tolist()
+    gradient_history[step] = by_row.tolist()
     write_notes()
     saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
 
@@ -417,13 +420,14 @@ def test_all(sess, step):
     predictions = np.concatenate(in_parts(sess, pred, mnist.test, len(digits))).argmax(1)
     right = np.mean(predictions == digits)
     print(f"Testing Accuracy (all {len(predictions)} images): {right:.6f}")
-    told = {name: value for name, value in options.items() if value is not None}
-    told = hparams.hparams_pb(told, trial_id=os.path.basename(run_dir))
-    summary = tf.Summary.FromString(told.SerializeToString())
+    shown = {name: value for name, value in options.items() if value is not None}
+    summary = hparams.hparams_pb(shown, trial_id=os.path.basename(run_dir))
+    summary = tf.Summary.FromString(summary.SerializeToString())
     summary.value.add(tag="test_accuracy", simple_value=right)
+    event = tf.Event(wall_time=time.time(), step=step, summary=summary)
     # for the HParams tab; a restored run, which may have other options, writes this file anew
     with tf.python_io.TFRecordWriter(os.path.join(run_dir, "tfevents.test")) as writer:
-        writer.write(tf.Event(step=step, summary=summary).SerializeToString())
+        writer.write(event.SerializeToString())
     return predictions
 
 
@@ -468,10 +472,10 @@ def picture_of_rows(sess, count=4000):
     """
     labels = mnist.validation.labels[:count]
     parts = in_parts(sess, "outputs:0", mnist.validation, len(labels))
-    if len(parts[0]) != n_step or len(labels) < 4 * parts[0].shape[-1]:
-        raise ValueError(
-            f"outputs {parts[0].shape} of {len(labels)} images: not by row, or too few"
-        )
+    if len(parts[0]) != n_step:
+        raise ValueError("`outputs` is not (n_step, batch, n_hidden)")
+    if len(labels) < 4 * parts[0].shape[2]:
+        raise ValueError("too few validation images to fit a probe")
     half, known = len(labels) // 2, []
     for row in range(n_step):
         state = np.concatenate([part[row] for part in parts])
@@ -480,15 +484,15 @@ def picture_of_rows(sess, count=4000):
         right = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)
         known.append(right.mean())
     curves = {"a probe of this row's state": known, "chance": [1 / n_classes] * n_step}
-    title = f"After the last row, {known[-1]:.0%} of the images are known"
+    title = f"After the last row, a probe is right on {known[-1]:.0%}"
     return picture_by_row(title, curves, ylabel="validation accuracy", ylim=(0, 1.02))
 
 
 def picture_of_gradients(last):
     """How much the cost depends on each row; the gradient's axis is the same in every run."""
-    steps = [step for step in (last, 400, 100, 0) if step in row_gradients]
-    curves = {f"after {step} steps": row_gradients[step] for step in steps}
-    title = f"Row 1 counts {row_gradients[last][0]:.2g} times as much as the last"
+    steps = [step for step in (last, 400, 100, 0) if step in gradient_history]
+    curves = {f"after {step} steps": gradient_history[step] for step in steps}
+    title = f"Row 1 counts {gradient_history[last][0]:.2g} times as much as the last"
     axes = {"ylabel": "gradient (last row: 1)", "ylim": (1e-6, 100), "yscale": "log"}
     return picture_by_row(title, curves, **axes)
 
@@ -507,9 +511,11 @@ PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 def picture_of_inside(sess):
     """The equations at work: the rows of a test image down the page, the units side by side."""
     image = mnist.test.images[0].reshape(n_step, n_input)
-    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # of a single cell
+    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))
+    if len(weights) != 2:
+        raise ValueError("the network has no single cell with a kernel and a bias")
+    values = inside(image, *weights)
     outputs = sess.run("outputs:0", {x: [image]})[:, 0]
-    values = inside(image, *weights) if len(weights) == 2 else [np.nan]
     if not np.allclose(values[-1], outputs, atol=1e-4):
         raise ValueError("the equations do not give this network's outputs")
     title = f"Inside the cell while it reads this {mnist.test.digits[0]}"
@@ -523,7 +529,7 @@ def picture_of_inside(sess):
         shown = right.imshow(value[:, units], cmap=cmap, vmin=low, vmax=high, aspect="auto")
         right.set(xticks=[], yticks=[], title=title)
         figure.colorbar(shown, ax=right, ticks=[low, high])
-    right.set_xlabel(f"the cell's {len(units)} units")
+    grid[-1, 1].set_xlabel(f"the cell's {len(units)} units")
     return figure
 
 
@@ -535,7 +541,7 @@ def draw_pictures(sess, step, predictions):
         file = os.path.join(run_dir, f"{name}.png")
         try:
             draw(subject).savefig(file)
-        except ValueError as error:  # it would not be true of an edited network
+        except Exception as error:  # it would not be true of an edited network
             print(f"{name}.png is left out: {error}")
             continue
         with open(file, "rb") as png:
@@ -543,7 +549,7 @@ def draw_pictures(sess, step, predictions):
         train_writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=name, image=image)]), step)
 
 
-def end(run_dir):
+def end():
     """Say where the run is, with a command to paste; after Ctrl-C, exit with its status."""
     train_writer.close()
     validation_writer.close()
@@ -581,7 +587,7 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # 1 unless given
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # was its default, 1
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
@@ -596,7 +602,7 @@ def RNN(x):
         return tf.matmul(outputs[-1], w) + b  # (batch, n_classes)
 
 
-def cost_of(pred, y):  # also called by the compiled training, which takes it for a mean
+def cost_of(pred, y):  # the compiled training calls it, too; a mean over the images
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 
@@ -609,9 +615,9 @@ with tf.name_scope("train"):
     last_step = training_iters // batch_size  # also one that ends exactly at the last image
     global_step = tf.train.create_global_step()  # counts the steps, for --lr-decay
     if args.lr_decay == "cosine":
-        lr = tf.train.cosine_decay(lr, global_step, last_step)  # from lr down to 0
+        lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
     adam = tf.train.AdamOptimizer(lr)
-    gradients = compiled_gradients(x, y)  # faster, but for rounding the same as minimize takes
+    gradients = compiled_gradients(x, y)  # what minimize takes, but for rounding, compiled
     if gradients:
         optimizer = adam.apply_gradients(gradients, global_step)
     else:
@@ -624,17 +630,17 @@ with tf.name_scope("test"):
 tf.summary.scalar("accuracy", accuracy)
 tf.summary.scalar("loss", cost)
 summaries = tf.summary.merge_all()
-row_gradient, weights = what_to_watch(cost, x)  # for the pictures and histograms
+gradient_by_row, histograms = what_to_watch(cost, x)  # measured every 100 steps
 
-with tf.Session(config=config) as sess:  # config: starts a second sooner
+with tf.Session(config=config) as sess:
     init = tf.global_variables_initializer()
     sess.run(init)
     run_dir, saver, step = open_run(sess)  # was "logs/": a folder for each run; step was 1
     train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), sess.graph, flush_secs=5)
     validation_writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"), flush_secs=5)
     measure_and_save(sess, step)
-    for step in training_steps(step, last_step):  # was while batch_size * step < training_iters
-        batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # a step's own: see README
+    for step in training_steps(step, last_step):  # was while ..., and step += 1
+        batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # batch number `step`
         batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
@@ -654,4 +660,4 @@ with tf.Session(config=config) as sess:  # config: starts a second sooner
     print(f"Testing Accuracy: {test_acc:.6f}")
     predictions = test_all(sess, step)
     draw_pictures(sess, step, predictions)
-end(run_dir)
+end()

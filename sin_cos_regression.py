@@ -72,12 +72,12 @@ if "ipykernel" not in sys.modules:  # this process is no notebook
         del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off: it announces itself at every start
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off, as for every figure in the README
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
-gc.disable()  # the imports make half a million objects, all of which stay
+gc.disable()  # during the imports, which make half a million objects that stay
 
-import matplotlib
 import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.animation import PillowWriter
@@ -97,14 +97,14 @@ config.gpu_options.allow_growth = True  # take the memory that is needed, not al
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
 
 
-# above the progress bar, and at once, also into a pipe; a notebook keeps it after the run
+# prints above the progress bar, and flushes, so that a pipe has each line at once
 def print(*values, flush=True, write=print, above_bar=tqdm.external_write_mode, **how):
     with above_bar():
         write(*values, flush=flush, **how)
 
 
 # ==== training ====================================================================================
-signals = []  # the numbers of those that came in training: SIGINT by Ctrl-C, SIGTERM
+signals = []  # received in training: SIGINT (Ctrl-C, the window closed) or SIGTERM
 
 
 def iterations():
@@ -124,8 +124,8 @@ def iterations():
 
 
 def as_text(costs):
-    """Return the costs in words: the first alone, as in the article, the second with its name."""
-    told = [str(cost) for name, cost in zip(["lstm", "feedforward"], costs) if name in NETWORKS]
+    """Return the costs of the chosen networks; of both, the second one with its name."""
+    told = [str(cost) for name, cost in zip(names, costs) if name in NETWORKS]
     return "  feedforward:  ".join(told)
 
 
@@ -179,11 +179,11 @@ figure.canvas.mpl_connect("close_event", lambda event: signals.append(signal.SIG
 film = PillowWriter(fps=10) if args.save else None
 if film:
     film.setup(figure, args.save, dpi=60)
-seen = np.empty((5, 0))  # x, sinx, cosx, lstm, feedforward
+seen = np.empty((2 + len(LINES), 0))  # x, sinx, and what LINES names
 
 
 def add_to_picture(i, costs, *new):
-    """Append a sequence to the lines, which show the last 10 of x; film them.
+    """Append a sequence to the lines, show their last 10 of x, and add a frame to the film.
 
     costs: of the two networks; new: x, sinx, and what LINES names, (time_steps,) each.
     """
@@ -200,7 +200,7 @@ def add_to_picture(i, costs, *new):
     plane.set(ylim=(low, high))
     pair.set_visible(np.allclose(sinx**2 + cosx**2, 1))  # not if get_batch was edited
     plane.set_title("one sin x, two cos x" if pair.get_visible() else "")
-    told = [f"{name} cost {cost:.3f}" for name, cost in zip(LINES, [0, *costs]) if name in NETWORKS]
+    told = [f"{name} cost {cost:.3f}" for name, cost in zip(names, costs) if name in NETWORKS]
     course.set_title(f"{i + 1} iterations, {', '.join(told)}", fontsize=13)
     if film:
         film.grab_frame()
@@ -289,7 +289,8 @@ with tf.name_scope("train"):
 # left out, since the article does not use them: ms_error, correct_pred, accuracy
 
 # ---- RNN 与普通神经网络的直观区别: an ordinary network, which sees each sin x alone ----
-with tf.variable_scope("feedforward"):  # the article's words swap sin and cos, its code does not
+# The article's text swaps sin and cos; this follows its code.
+with tf.variable_scope("feedforward"):
     # as many units as the LSTM's four layers have together
     hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
     feedforward = tf.layers.dense(hidden, OUTPUT_SIZE)  # (batch * time_steps, 1)

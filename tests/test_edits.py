@@ -29,6 +29,7 @@ CLASSIFIERS = {
     "GRU": ([CELL, "cell = tf.nn.rnn_cell.GRUCell(n_hidden)"], ["inside"]),
     "dropout": ([CELL, f"cell = {ALONE}0.8)"], ["inside"]),
     "another loss": ([COST, "tf.reduce_mean(tf.square(pred - y))"], []),
+    "a summed loss": ([COST, COST.replace("mean", "sum")], []),
     "14 columns of 56 rows": (
         [*("n_input = 28", "n_input = 14"), "n_step = 28 ", "n_step = 56 "],
         [],
@@ -83,6 +84,7 @@ CLASSIFIERS = {
     ),
     "one class more": (["n_classes = mnist.n_classes", "n_classes = mnist.n_classes + 1"], []),
 }
+NOT_COMPILED = "a summed loss", "a Keras layer", "a variable inside RNN", "batch normalization"
 CELL_ = "cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)"
 RETURN = "return sinx[:, :, np.newaxis], cosx[:, :, np.newaxis], x"
 REGRESSIONS = {
@@ -132,6 +134,8 @@ def test_an_edit_of_the_classifier(name, load, small, tmp_path, capsys):
         pictures = {path.stem for path in Path(net.run_dir).glob("*.png")}
         assert pictures == {"mistakes", "gradient", "rows", "inside"} - set(left_out)
         assert re.findall(r"^(\w+)\.png is left out: .+", printed, re.MULTILINE) == left_out
+        told = [line for line in printed.splitlines() if "is not compiled" in line]
+        assert len(told) == (xla == "auto" and name in NOT_COMPILED)
     compiled, plain = accuracies
     assert plain > 0.3, "it has learned"
     assert compiled == pytest.approx(plain, abs=0.1 if "dropout" in name else 0.02)

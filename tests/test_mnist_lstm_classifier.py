@@ -166,7 +166,7 @@ def test_the_graphs_top_level_reads_like_the_network(trained):
         "accuracy",
         "loss",
         "weights",
-        "row_gradient",
+        "gradient_by_row",
         "gradient_at_row_1",
         "Merge",
         "Merge_1",
@@ -221,7 +221,7 @@ def test_the_gradient_is_that_of_the_cost(tested):
     feed = few_test_images(tested, 1)
     slope = np.zeros((28, 28))
     with restored(tested) as sess:
-        gradient = sess.run(tested.row_gradient, feed)
+        gradient = sess.run(tested.gradient_by_row, feed)
         for place in [(row, column) for row in (5, 15, 27) for column in range(28)]:
             costs = []
             for nudge in 1e-2, -1e-2:
@@ -245,7 +245,7 @@ def test_every_picture_of_the_gradient_has_the_same_axes(load, tested, small):
     labels = [line.get_label() for line in one.lines]
     assert labels == [f"after {step} steps" for step in (781, 400, 100, 0)]
     for line, step in zip(other.lines, (100, 0)):
-        np.testing.assert_array_equal(line.get_ydata(), rnn.row_gradients[step])
+        np.testing.assert_array_equal(line.get_ydata(), rnn.gradient_history[step])
         assert line.get_ydata()[-1] == 1 and len(line.get_ydata()) == 28
 
 

@@ -145,9 +145,9 @@ def test_killed_while_it_saved(whole, data, tmp_path):
 
 def test_options_that_are_typed_win_and_are_kept(copy):
     """A finished run goes on for longer, is killed, and goes on again without a word."""
-    killed(f"Iter {320 * 32},", "--restore", copy, "--training-iters", 350 * 32)
+    killed(f"Iter {255 * 32},", "--restore", copy, "--training-iters", 350 * 32)
     resumed = finished("--restore", copy)
-    assert resumed.lines[0].startswith(f"Iter {305 * 32},") and len(resumed.lines) == 10 + 2
+    assert resumed.lines[0].startswith(f"Iter {255 * 32},") and len(resumed.lines) == 20 + 2
     assert steps(copy) == [300, 350]
     assert f"--logdir {copy.parent.parent}\n" in resumed.out, "the folder's own place"
 

@@ -69,8 +69,8 @@ def figures(options):
         "probe": [round(float(value), 4) for value in known],
         "gradient": {
             int(step): [float(f"{value:.3g}") for value in gradient]
-            for step, gradient in names["row_gradients"].items()
-            if step in (0, 100, 400, max(names["row_gradients"]))
+            for step, gradient in names["gradient_history"].items()
+            if step in (0, 100, 400, max(names["gradient_history"]))
         },
     }
 
