@@ -4,11 +4,10 @@ import gzip
 import hashlib
 import re
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, refused, run
+from conftest import CLASSIFIER, SMALL, refused
 
 pytestmark = pytest.mark.quick
 
@@ -273,13 +272,3 @@ def test_what_cannot_be_read_is_told_in_one_sentence(arrays, load, tmp_path, cap
         file.unlink()
         assert_refused(images, name, "0 files")
     assert not logdir.exists()
-
-
-FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
-
-
-@pytest.mark.skipif(not FASHION.exists(), reason="needs Debian's package dataset-fashion-mnist")
-def test_it_reads_clothes_from_the_files_as_they_are_published(tmp_path):
-    result = run(CLASSIFIER, "--data", FASHION, "--logdir", tmp_path)
-    assert result.status == 0, result.stderr
-    assert float(re.search(r"\(all 10000 images\): (\S+)", result.stdout)[1]) >= 0.8

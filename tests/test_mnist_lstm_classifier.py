@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -311,6 +312,16 @@ def test_a_script_copied_alone_downloads_mnist_and_logs_beside_itself(load, tmp_
     (tmp_path / "read.py").symlink_to(CLASSIFIER)
     net = load(tmp_path / "read.py", *SMALL, "--training-iters", 0)
     assert len(net.mnist.test.digits) == 10000
+
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+
+
+@pytest.mark.skipif(not FASHION.exists(), reason="needs Debian's package dataset-fashion-mnist")
+def test_it_reads_clothes_from_the_files_as_they_are_published(tmp_path):
+    result = run(CLASSIFIER, "--data", FASHION, "--logdir", tmp_path)
+    assert result.status == 0, result.stderr
+    assert float(re.search(r"\(all 10000 images\): (\S+)", result.stdout)[1]) >= 0.8
 
 
 def test_ctrl_c_in_training_keeps_what_there_is(started, small, tmp_path):
