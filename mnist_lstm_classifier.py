@@ -221,7 +221,7 @@ def read_data_sets(source):
         (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
     except Exception as error:  # files, NumPy and the download raise many kinds
         wanted = "an .npz of x_train, y_train, x_test, y_test, or a folder with MNIST's four files"
-        parser.error(f"--data takes {wanted}; {source}: {error}")
+        parser.error(f"--data takes {wanted}; {source or 'the download'}: {error}")
     white = 255 if x.min() >= 0 and x.max() > 2 else 1
     first = 5000 if len(x) >= 50000 else len(x) // 10
     return SimpleNamespace(
