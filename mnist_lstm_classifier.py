@@ -196,7 +196,7 @@ class DataSet:
         return images, np.eye(n_classes, dtype=np.float32)[self.digits[indices]]
 
     images = property(lambda self: self.part(slice(None))[0])
-    labels = property(lambda self: self.part(slice(None))[1])
+    labels = property(lambda self: np.eye(n_classes, dtype=np.float32)[self.digits])
 
     def next_batch(self, batch_size, step):
         """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
@@ -510,7 +510,7 @@ PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 
 def picture_of_inside(sess):
     """The equations at work: the rows of a test image down the page, the units side by side."""
-    image = mnist.test.images[0].reshape(n_step, n_input)
+    image = mnist.test.part([0])[0].reshape(n_step, n_input)
     weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))
     if len(weights) != 2:
         raise ValueError("the network has no single cell with a kernel and a bias")
@@ -521,7 +521,7 @@ def picture_of_inside(sess):
     title = f"Inside the cell while it reads this {mnist.test.digits[0]}"
     figure = new_figure(1.6 + 1.9 * len(values), title)
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
-    units = outputs[-1].argsort()  # units that end alike stand side by side
+    units = values[-1, -1].argsort()  # units that end alike stand side by side
     panels = PANELS if len(values) == 6 else PLAIN_PANELS
     for (left, right), (title, low, high, cmap), value in zip(grid, panels, values):
         left.imshow(image, cmap="gray_r", aspect="auto")

@@ -86,16 +86,8 @@ def settings(run_dir):
 @contextmanager
 def tensorboard(logdir, *options, **keywords):
     """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
-    command = [
-        sys.executable,
-        "-m",
-        "tensorboard.main",
-        "--logdir",
-        logdir,
-        "--port",
-        "0",
-        *options,
-    ]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir]
+    command += ["--port", "0", *options]
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **keywords)
     try:
         address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]

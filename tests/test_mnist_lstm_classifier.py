@@ -31,7 +31,11 @@ def test_the_graph_has_the_articles_shapes_and_names(load):
     net = load(CLASSIFIER, "--training-iters", 0)
     shapes = {name: getattr(net, name).shape.as_list() for name in ("x", "y", "w", "b", "pred")}
     assert shapes == {
-        **{"x": [None, 28, 28], "y": [None, 10], "w": [128, 10], "b": [10], "pred": [None, 10]}
+        "x": [None, 28, 28],
+        "y": [None, 10],
+        "w": [128, 10],
+        "b": [10],
+        "pred": [None, 10],
     }
     variables = net.graph.get_collection("trainable_variables")
     assert {v.op.name: v.shape.as_list() for v in variables} == {

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,7 +39,7 @@ def finished(*options, **keywords):
     run_dir = re.search(r"^This run is in (.+)$", result.stdout, re.MULTILINE)[1]
     lines = [line for line in result.stdout.splitlines() if re.match("Iter|Testing", line)]
     return SimpleNamespace(
-        lines=lines, dir=type(CLASSIFIER)(run_dir), variables=variables(run_dir), out=result.stdout
+        lines=lines, dir=Path(run_dir), variables=variables(run_dir), out=result.stdout
     )
 
 
