@@ -11,8 +11,8 @@ An image is a sequence (一张图片就是一个完整的序列): each of its 28
 of one time step, and the output of the last step says which digit it is.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-Above it stand the functions that the listing calls. They use its names x, y, pred, cost, RNN and
-cost_of, and the tensor `outputs`, so they still work after you have edited what these are.
+The functions above it use its names (x, y, pred, cost, RNN, ...) and the tensor `outputs`, so they
+still work after you have edited what these are.
 """
 
 import argparse
@@ -28,8 +28,6 @@ import subprocess
 import sys
 import time
 import warnings
-import zipfile
-import zlib
 from types import SimpleNamespace
 
 # ==== options =====================================================================================
@@ -64,6 +62,9 @@ option("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mni
 logs = os.path.join(HERE, "logs")
 option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
 option("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
+option(
+    "--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits to read"
+)
 args = parser.parse_args()
 gradient_history = {}  # {step: how much the cost depends on each row, (n_step,)}
 if args.restore:
@@ -76,16 +77,18 @@ if args.restore:
         parser.error(f"--restore: no run.json for this version in {args.restore}: {error!r}")
     args = parser.parse_args()  # once more: what is typed now wins
     args.logdir = os.path.dirname(os.path.dirname(args.restore))
-options = {name: value for name, value in vars(args).items() if name not in ("logdir", "restore")}
+own = "logdir", "restore", "read"  # of this call, not of the run
+options = {k: v for k, v in vars(args).items() if k not in own and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
     if not getattr(args, name) > 0:
         parser.error(f"--{name.replace('_', '-')} takes a positive number")
 if min(args.training_iters, args.blank_rows, args.seed) < 0:
     parser.error("--training-iters, --blank-rows and --seed take no negative number")
-if set("[]*?") & set(args.restore or args.logdir):
-    parser.error("--logdir, --restore: TensorFlow takes [ ] * ? in a path for a pattern")
-if os.name == "nt" and not args.logdir.isascii():
-    parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
+path = args.restore or args.logdir
+if set("[]*?") & set(path) or (os.name == "nt" and not path.isascii()):
+    parser.error(
+        "--logdir, --restore: for TensorFlow without [ ] * ?, on Windows in ASCII: C:\\logs"
+    )
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
 if "ipykernel" not in sys.modules:  # this process is no notebook
@@ -102,6 +105,7 @@ import matplotlib.style
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
+from PIL import Image, ImageFilter, ImageOps
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
@@ -113,6 +117,7 @@ tf.logging.set_verbosity(tf.logging.FATAL)
 tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
+np.random.seed(args.seed)  # for your edits; what stands here draws from generators of its own
 config = tf.ConfigProto()
 config.gpu_options.allow_growth = True  # take the memory that is needed, not all of it
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
@@ -141,7 +146,7 @@ def read_idx(folder, name):
             content = file.read()  # 0, 0, 8, number of axes; the length of each; the bytes
         shape = np.frombuffer(content, ">i4", content[3], 4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
-    except (OSError, EOFError, ValueError, IndexError, zlib.error):
+    except Exception:
         raise ValueError(f"{files[0]} is broken") from None
 
 
@@ -149,15 +154,13 @@ def read_npz(file):
     """Return the four arrays of an .npz, in the order of ARRAYS."""
     with open(file, "rb") as start:
         begins = start.read(6)
-    if begins == b"\x93NUMPY":
-        raise ValueError(f"it is one array, {np.load(file, mmap_mode='r').shape}")
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f"it is no whole .npz, and begins with {begins}")
     try:
-        with np.load(file) as npz:
-            arrays = {name: npz[name] for name in npz.files}
-    except ValueError:
-        raise ValueError("it has an array that is not of numbers") from None
+        npz = np.load(file)
+        if isinstance(npz, np.ndarray):
+            begins = f"one array, {npz.shape}"
+        arrays = {name: npz[name] for name in npz.files}
+    except Exception:
+        raise ValueError(f"it is no whole .npz of numbers, but {begins}") from None
     if not set(ARRAYS) <= arrays.keys():
         raise ValueError(f"it has {', '.join(f'{k} {v.shape}' for k, v in arrays.items())}")
     return [arrays[name] for name in ARRAYS]
@@ -232,52 +235,86 @@ def read_data_sets(source):
     )
 
 
-# ==== training ====================================================================================
-def gradients_of_part(x, y, share):
-    """Return the gradients of share * cost, by a second call of the listing's RNN.
+# ==== your own handwriting ========================================================================
+def read_picture(file):
+    """Return a page, from 0 to 1, and the digit on it as MNIST has it, (28, 28), from 0 to 255."""
+    with Image.open(file) as picture:
+        picture = ImageOps.exif_transpose(picture).convert("LA")
+    picture = ImageOps.contain(picture, (300, 300))
+    grey, alpha = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
+    behind = grey[alpha > 0.5].mean() < 0.5  # behind dark ink, what is transparent is white
+    page = grey * alpha + behind * (1 - alpha)
+    y, x = np.mgrid[-1 : 1 : page.shape[0] * 1j, -1 : 1 : page.shape[1] * 1j]
+    terms = np.stack([x**0, x, y, x * y, x * x, y * y], 2)
+    paper = np.ones(page.shape, bool)
+    for _ in range(3):  # the brightness of paper varies smoothly; what differs from it is ink
+        ink = page - terms @ np.linalg.lstsq(terms[paper], page[paper], rcond=None)[0]
+        paper = np.abs(ink) <= np.abs(ink).mean()
+    ink *= np.sign(ink[~paper].sum())  # dark on bright, or bright on dark
+    noise, most = 3 * ink[paper].std(), np.percentile(ink, 99.9)
+    if most - noise < 0.1:
+        raise ValueError("there is no ink in this picture")
+    ink = Image.fromarray(np.uint8(255 * np.clip((ink - noise) / (most - noise), 0, 1)))
+    ink = ink.crop(ink.point(lambda value: value * (value > 100)).getbbox())
+    ink.thumbnail((20, 20), Image.LANCZOS)
+    left, top = (np.average(range(n), weights=np.sum(ink, i)) for i, n in enumerate(ink.size))
+    digit = Image.new("L", (28, 28))
+    digit.paste(ink, (round(float(14 - left)), round(float(14 - top))))  # by its centre of mass
+    digit = digit.filter(ImageFilter.GaussianBlur(0.6))  # and more contrast: thin lines thicken
+    return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
-    It asks for its variables in the scope "again", and gets those of the first call.
-    """
+
+handwriting = []  # (page, digit) of each file of --read
+for file in args.read:
+    try:
+        handwriting.append(read_picture(file))
+    except Exception as error:  # Pillow raises many kinds
+        parser.error(f"--read: {file}: {error}")
+
+
+# ==== training ====================================================================================
+def gradients_of_part(x, y, n):
+    """Return this part's share of the gradients of a batch of n: RNN again, its variables kept."""
     existing = {f"again/{v.op.name}": v for v in tf.global_variables()}
-    variables = tf.trainable_variables()
 
     def get_existing(getter, name, **details):
         return existing[name] if name in existing else getter(name, **details)
 
+    variables = tf.trainable_variables()
     with tf.variable_scope("again", custom_getter=get_existing):
-        cost = cost_of(RNN(x), y)
+        again = cost_of(RNN(x), y)
     if len(tf.global_variables()) > len(existing):
         raise ValueError("RNN makes new variables at each call")
-    if cost.op.type == "Sum":
-        raise ValueError("cost_of returns a sum over the images, not a mean")
-    return tf.gradients(share * cost, variables, unconnected_gradients="zero")
+    if again.op.type != cost.op.type or again.op.type == "Sum":
+        raise ValueError("cost is not the mean over the images that cost_of returns")
+    share = tf.cast(tf.shape(x)[0] / n, tf.float32)
+    return tf.gradients(share * again, variables, unconnected_gradients="zero")
 
 
-def compiled_gradients(x, y):
-    """Return [(gradient, variable), ...] as minimize(cost) finds them, but compiled by XLA.
-
-    The halves of a batch are two programs, for two cores; each counts by its share of the images,
-    as in a mean. None is returned where XLA is missing, or cannot be used with an edited RNN.
-    """
-    if args.xla == "off" or args.static_rnn or not hasattr(tf.test, "is_built_with_xla"):
-        return None  # TensorFlow 1.15
+def compiled(cost):
+    """Return the cost with its gradients compiled by XLA, or as it is where that cannot be done."""
+    if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
+        return cost
     graph, halves = tf.get_default_graph(), []
     before = {key: graph.get_collection(key) for key in graph.collections}
     try:
-        for part in slice(0, None, 2), slice(1, None, 2):
-            share = tf.cast(tf.shape(x[part])[0] / tf.shape(x)[0], tf.float32)
-            inputs = [x[part], y[part], share]
+        for part in (x[::2], y[::2]), (x[1::2], y[1::2]):  # a program each, for two cores
+            inputs = [*part, tf.shape(x)[0]]
             halves.append(tf.xla.experimental.compile(gradients_of_part, inputs))
     except Exception as error:  # whatever an edited RNN makes TensorFlow raise
         print(f"The training is not compiled: {error!r:.200}")
         for op in graph.get_operations():
             op._clear_attr("_xla_compile_id")  # else TensorFlow compiles the unused second call
-        return None
-    finally:  # take variables, summaries and updates of the second calls out of the collections
+        return cost
+    finally:  # variables, summaries and updates of the second calls are not for the listing
         for key in graph.collections:
             graph.get_collection_ref(key)[:] = before.get(key, [])
-    sums = [first + second for first, second in zip(*halves)]
-    return list(zip(sums, tf.trainable_variables()))
+
+    @tf.custom_gradient  # minimize gets these gradients
+    def with_gradients(cost, *variables):
+        return cost, lambda upstream: [None] + [upstream * (a + b) for a, b in zip(*halves)]
+
+    return with_gradients(cost, *tf.trainable_variables())
 
 
 signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
@@ -285,11 +322,10 @@ signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
 
 def training_steps(done, last_step):
     """Yield the steps after `done`, with a progress bar, until the last one or until Ctrl-C."""
-    write_notes()  # a restored run may have been given other options
     for writer in train_writer, validation_writer:  # TensorBoard drops points after step `done`
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), done + 1)
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers]
+    note = lambda number, frame: signals.append(number)  # noqa: E731
+    before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
     bar = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
     try:
         for step in tqdm(range(done + 1, last_step + 1), disable=None, **bar):
@@ -297,8 +333,8 @@ def training_steps(done, last_step):
             if signals:
                 break
     finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
+        for number in before:
+            signal.signal(number, before[number])
 
 
 # ==== the run's folder ============================================================================
@@ -327,14 +363,6 @@ def open_run(sess):
     return run_dir, saver, 0
 
 
-def write_notes():
-    """Write what --restore needs beside a checkpoint; an interrupted write leaves the old file."""
-    file = os.path.join(run_dir, "run.json")
-    with open(f"{file}.new", "w") as new:
-        json.dump({"options": options, "gradient_history": gradient_history}, new)
-    os.replace(f"{file}.new", file)
-
-
 def what_to_watch(cost, x):
     """Return the cost's gradient at each row, (n_step,), the last being 1, and a summary."""
     with tf.name_scope("gradient_by_row"):
@@ -354,18 +382,20 @@ def feed(data, start, stop):
 
 def measure_and_save(sess, step):
     """Add points to the curves, write them to the disk, and then save the network."""
-    if step in gradient_history:
-        return  # the last step may be a hundredth; a restored step was measured before
-    loss, s = sess.run([cost, summaries], feed(mnist.validation, 0, 1000))
-    if not np.isfinite(loss):
-        sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
-    validation_writer.add_summary(s, step)
-    by_row, s = sess.run([gradient_by_row, histograms], feed(mnist.validation, 0, 64))
-    train_writer.add_summary(s, step)
+    if step not in gradient_history:  # a restored step was measured, the last one perhaps, too
+        loss, s = sess.run([cost, summaries], feed(mnist.validation, 0, 1000))
+        if not np.isfinite(loss):
+            sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
+        validation_writer.add_summary(s, step)
+        by_row, s = sess.run([gradient_by_row, histograms], feed(mnist.validation, 0, 64))
+        train_writer.add_summary(s, step)
+        gradient_history[step] = by_row.tolist()
     train_writer.flush()
     validation_writer.flush()
-    gradient_history[step] = by_row.tolist()
-    write_notes()
+    notes = os.path.join(run_dir, "run.json")  # what --restore needs beside a checkpoint
+    with open(f"{notes}.new", "w") as file:
+        json.dump({"options": options, "gradient_history": gradient_history}, file)
+    os.replace(f"{notes}.new", notes)  # an interrupted write leaves the old file
     saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
 
 
@@ -409,19 +439,19 @@ def inside(image, kernel, bias):
 
 
 # ==== the test and the pictures ===================================================================
-def in_parts(sess, tensor, data, count):
+def in_parts(sess, tensor, data, count, axis=0):
     """Return a tensor's values, from 1,000 images at a time: 10,000 at once take a gigabyte."""
-    return [sess.run(tensor, feed(data, i, i + 1000)) for i in range(0, count, 1000)]
+    parts = [sess.run(tensor, feed(data, i, i + 1000)) for i in range(0, count, 1000)]
+    return np.concatenate(parts, axis)
 
 
 def test_all(sess, step):
     """Print the accuracy on all test images, and give it to TensorBoard; return the predictions."""
     digits = mnist.test.digits
-    predictions = np.concatenate(in_parts(sess, pred, mnist.test, len(digits))).argmax(1)
+    predictions = in_parts(sess, pred, mnist.test, len(digits)).argmax(1)
     right = np.mean(predictions == digits)
     print(f"Testing Accuracy (all {len(predictions)} images): {right:.6f}")
-    shown = {name: value for name, value in options.items() if value is not None}
-    summary = hparams.hparams_pb(shown, trial_id=os.path.basename(run_dir))
+    summary = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
     summary = tf.Summary.FromString(summary.SerializeToString())
     summary.value.add(tag="test_accuracy", simple_value=right)
     event = tf.Event(wall_time=time.time(), step=step, summary=summary)
@@ -433,9 +463,8 @@ def test_all(sess, step):
 
 def new_figure(height, title):
     """Return a figure that can be read at half its size, as TensorBoard shows it."""
-    figure = Figure(figsize=(6.6, height), dpi=100)
-    figure.subplots_adjust(0.14, 0.7 / height, 0.97, 1 - 0.8 / height, hspace=0.35)
-    figure.suptitle(title, fontsize=17, y=1 - 0.15 / height)
+    figure = Figure(figsize=(6.6, height), dpi=100, constrained_layout=True)
+    figure.suptitle(title, fontsize=17)
     return figure
 
 
@@ -444,21 +473,17 @@ def picture_of_mistakes(predictions):
     digits = mnist.test.digits
     wrong = np.flatnonzero(predictions != digits)
     figure = new_figure(5.2, f"{len(wrong)} of {len(digits)} test images are misread")
-    for place in range(0, min(len(wrong), 18), 6):
-        row = wrong[place : place + 6]
-        axes = figure.add_axes([0.02, 0.67 - place / 20.5, 0.96, 0.22], yticks=[])
-        axes.imshow(
-            np.hstack(mnist.test.pixels[row].reshape(len(row), -1, 28)[:, :28]), cmap="gray_r"
-        )
-        labels = [f"{digits[i]}, not {predictions[i]}" for i in row]
-        axes.set_xticks(range(14, 28 * len(row), 28), labels=labels)
+    for place, i in enumerate(wrong[:18], 1):
+        axes = figure.add_subplot(3, 6, place, xticks=[], yticks=[])
+        axes.imshow(mnist.test.pixels[i].reshape(-1, 28)[:28], cmap="gray_r")
+        axes.set_xlabel(f"{digits[i]}, not {predictions[i]}")
     return figure
 
 
 def picture_by_row(title, curves, **axes):
     """Curves of a value at each row, {label: (n_step,)}."""
     figure = new_figure(4.8, title)
-    axes = figure.add_subplot(xlabel="row", **axes)
+    axes = figure.add_subplot(xlabel="time step", **axes)
     for line, (label, curve) in zip(("-", "--", "-.", ":"), curves.items()):
         axes.plot(range(1, n_step + 1), curve, line, label=label)
     axes.legend(fontsize=13)
@@ -468,28 +493,29 @@ def picture_by_row(title, curves, **axes):
 def picture_of_rows(sess, count=4000):
     """How often a linear probe of the state after a row tells the class of an image.
 
-    A probe is fitted by least squares to half of the validation images, and tested on the others.
+    It is fitted by least squares to half of the validation images, and tested on the others.
     """
     labels = mnist.validation.labels[:count]
-    parts = in_parts(sess, "outputs:0", mnist.validation, len(labels))
-    if len(parts[0]) != n_step:
+    states = in_parts(sess, "outputs:0", mnist.validation, len(labels), axis=1)
+    if states.shape[:2] != (n_step, len(labels)):
         raise ValueError("`outputs` is not (n_step, batch, n_hidden)")
-    if len(labels) < 4 * parts[0].shape[2]:
+    if len(labels) < 4 * states.shape[2]:
         raise ValueError("too few validation images to fit a probe")
     half, known = len(labels) // 2, []
-    for row in range(n_step):
-        state = np.concatenate([part[row] for part in parts])
+    for state in states:
         state = np.pad(state, [(0, 0), (0, 1)], "constant", constant_values=1)  # 1: for a bias
         probe = np.linalg.lstsq(state[:half], labels[:half], rcond=None)[0]
         right = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)
         known.append(right.mean())
-    curves = {"a probe of this row's state": known, "chance": [1 / n_classes] * n_step}
-    title = f"After the last row, a probe is right on {known[-1]:.0%}"
+    curves = {"a probe of this step's state": known, "chance": [1 / n_classes] * n_step}
+    title = f"After the last step, a probe is right on {known[-1]:.0%}"
     return picture_by_row(title, curves, ylabel="validation accuracy", ylim=(0, 1.02))
 
 
 def picture_of_gradients(last):
     """How much the cost depends on each row; the gradient's axis is the same in every run."""
+    if not np.isfinite(gradient_history[last]).all():
+        raise ValueError("the cost does not depend on the last row")
     steps = [step for step in (last, 400, 100, 0) if step in gradient_history]
     curves = {f"after {step} steps": gradient_history[step] for step in steps}
     title = f"Row 1 counts {gradient_history[last][0]:.2g} times as much as the last"
@@ -518,8 +544,7 @@ def picture_of_inside(sess):
     outputs = sess.run("outputs:0", {x: [image]})[:, 0]
     if not np.allclose(values[-1], outputs, atol=1e-4):
         raise ValueError("the equations do not give this network's outputs")
-    title = f"Inside the cell while it reads this {mnist.test.digits[0]}"
-    figure = new_figure(1.6 + 1.9 * len(values), title)
+    figure = new_figure(1.6 + 1.9 * len(values), "Inside the cell while it reads an image")
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
     units = values[-1, -1].argsort()  # units that end alike stand side by side
     panels = PANELS if len(values) == 6 else PLAIN_PANELS
@@ -533,10 +558,30 @@ def picture_of_inside(sess):
     return figure
 
 
+def picture_of_reading(sess):
+    """The first ten pages of --read, and what the network sees of them; it prints all answers."""
+    digits = np.array([digit for _, digit in handwriting])
+    data = DataSet(digits, np.zeros(len(digits), int), 255)
+    probabilities = in_parts(sess, tf.nn.softmax(pred), data, len(digits))
+    answers = [f"{of_one.argmax()} ({of_one.max():.2f})" for of_one in probabilities]
+    for file, answer in zip(args.read, answers):
+        print(f"{os.path.basename(file)}: {answer}")
+    rows, no_ticks = min(len(digits), 10), {"xticks": [], "yticks": []}
+    figure = new_figure(1 + 1.7 * rows, "What was given, and what the network sees")
+    grid = figure.subplots(rows, 2, squeeze=False, subplot_kw=no_ticks)
+    for (left, right), (page, digit), answer in zip(grid, handwriting, answers):
+        left.imshow(page, cmap="gray", vmin=0, vmax=1)
+        right.imshow(digit, cmap="gray")
+        right.set_ylabel(answer, rotation=0, ha="right", va="center")
+    return figure
+
+
 def draw_pictures(sess, step, predictions):
     """Write the pictures into the run's folder, and the same bytes for TensorBoard's Images tab."""
     pictures = {"mistakes": (picture_of_mistakes, predictions), "rows": (picture_of_rows, sess)}
     pictures.update(gradient=(picture_of_gradients, step), inside=(picture_of_inside, sess))
+    if args.read:
+        pictures["read"] = picture_of_reading, sess
     for name, (draw, subject) in pictures.items():
         file = os.path.join(run_dir, f"{name}.png")
         try:
@@ -545,8 +590,8 @@ def draw_pictures(sess, step, predictions):
             print(f"{name}.png is left out: {error}")
             continue
         with open(file, "rb") as png:
-            image = tf.Summary.Image(encoded_image_string=png.read())
-        train_writer.add_summary(tf.Summary(value=[tf.Summary.Value(tag=name, image=image)]), step)
+            value = {"tag": name, "image": {"encoded_image_string": png.read()}}
+        train_writer.add_summary(tf.Summary(value=[value]), step)
 
 
 def end():
@@ -616,12 +661,7 @@ with tf.name_scope("train"):
     global_step = tf.train.create_global_step()  # counts the steps, for --lr-decay
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
-    adam = tf.train.AdamOptimizer(lr)
-    gradients = compiled_gradients(x, y)  # what minimize takes, but for rounding, compiled
-    if gradients:
-        optimizer = adam.apply_gradients(gradients, global_step)
-    else:
-        optimizer = adam.minimize(cost, global_step)
+    optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
     correct_pred = tf.equal(tf.argmax(pred, 1), tf.argmax(y, 1))

@@ -11,8 +11,8 @@ One sin x belongs to two cos x, of opposite sign. An ordinary network sees one s
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-Above it stand the functions that the listing calls. They know nothing of the networks but what the
-listing hands to them, so they still work after you have edited it.
+The functions above it know no more of the networks than the listing tells them, so they still work
+after you have edited it.
 """
 
 import argparse
@@ -60,10 +60,8 @@ if args.save and not args.save.lower().endswith(".gif"):
 if args.save and not os.access(os.path.dirname(args.save), os.W_OK):
     parser.error(f"--save: cannot write into {os.path.dirname(args.save)}")
 NETWORKS = names[:2] if args.network == "both" else [args.network]
-if set("[]*?") & set(args.logdir):
-    parser.error("--logdir: TensorFlow takes [ ] * ? in a path for a pattern")
-if os.name == "nt" and not args.logdir.isascii():
-    parser.error(r"--logdir must be an ASCII path on Windows, for TensorFlow: --logdir C:\logs")
+if set("[]*?") & set(args.logdir) or (os.name == "nt" and not args.logdir.isascii()):
+    parser.error("--logdir: for TensorFlow without [ ] * ?, on Windows in ASCII, such as C:\\logs")
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
 if "ipykernel" not in sys.modules:  # this process is no notebook
@@ -92,6 +90,7 @@ tf.logging.set_verbosity(tf.logging.FATAL)
 tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
+np.random.seed(args.seed)  # for your edits; what stands here draws from generators of its own
 config = tf.ConfigProto()
 config.gpu_options.allow_growth = True  # take the memory that is needed, not all of it
 config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
@@ -111,16 +110,16 @@ def iterations():
     """Yield 0, 1, ... with a progress bar, until the last, Ctrl-C, or the window is closed."""
     if not window:
         print("No window here: the picture will be fit.png in the run's folder")
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers]
+    note = lambda number, frame: signals.append(number)  # noqa: E731
+    before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
             yield i
             if signals:
                 break
     finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
+        for number in before:
+            signal.signal(number, before[number])
 
 
 def as_text(costs):
@@ -131,10 +130,7 @@ def as_text(costs):
 
 # ==== the run's folder ============================================================================
 def new_run(graph):
-    """Make the folder <logdir>/sin_cos/<date>-<time>; return it, and a FileWriter for each network.
-
-    Two writers, so that both curves can be called `cost`. HParams, in TensorBoard, has the options.
-    """
+    """Make the run's folder; return it, and a FileWriter for the curve `cost` of each network."""
     run_dir = os.path.join(args.logdir, "sin_cos", time.strftime("%Y%m%d-%H%M%S"))
     while os.path.exists(run_dir):
         run_dir += "+"  # another run began in the same second
@@ -154,16 +150,14 @@ def new_run(graph):
 
 def add_to_curves(i, costs):
     for writer, cost in zip(writers, costs):
-        value = tf.Summary.Value(tag="cost", simple_value=cost)
-        writer.add_summary(tf.Summary(value=[value]), i)
+        writer.add_summary(tf.Summary(value=[{"tag": "cost", "simple_value": cost}]), i)
 
 
 # ==== the picture =================================================================================
 # Okabe and Ito's colours, for the colour-blind too
 LINES = {"cosx": ["#D55E00", "-"], "lstm": ["#0072B2", "--"], "feedforward": ["#009E73", "-."]}
-figure, (course, plane) = plt.subplots(
-    1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw={"width_ratios": [3, 2]}
-)
+widths = {"width_ratios": [3, 2]}
+figure, (course, plane) = plt.subplots(1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw=widths)
 figure.subplots_adjust(0.09, 0.15, 0.97, 0.9, 0.28)
 course.set(xlabel="x", ylabel="cosx")
 plane.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
@@ -183,12 +177,10 @@ seen = np.empty((2 + len(LINES), 0))  # x, sinx, and what LINES names
 
 
 def add_to_picture(i, costs, *new):
-    """Append a sequence to the lines, show their last 10 of x, and add a frame to the film.
-
-    costs: of the two networks; new: x, sinx, and what LINES names, (time_steps,) each.
-    """
+    """Append x, sinx, and what LINES names, (time_steps,) each; show what is within 10 of x."""
     global seen
-    seen = np.hstack([seen[:, -314:], new])  # 10 of x are 314 steps
+    before = (seen[0] < new[0][0]) & (seen[0] > new[0][0] - 10)
+    seen = np.hstack([seen[:, before], new])
     x, sinx, cosx = seen[:3]
     for name, values in zip(LINES, seen[2:]):
         if name in curves:
@@ -215,8 +207,8 @@ def save_picture(i):
     if film:
         film.finish()
     with open(file, "rb") as png:
-        image = tf.Summary.Image(encoded_image_string=png.read())
-    writers[0].add_summary(tf.Summary(value=[tf.Summary.Value(tag="fit", image=image)]), i)
+        image = {"tag": "fit", "image": {"encoded_image_string": png.read()}}
+    writers[0].add_summary(tf.Summary(value=[image]), i)
     for writer in writers:
         writer.close()
 
@@ -251,10 +243,8 @@ def get_batch():
     # one long stretch of x, cut into rows; in the next batch, row i starts where it ends here
     x = np.arange(BATCH_START, BATCH_START + BATCH_SIZE * TIME_STEPS)
     x = x.reshape((BATCH_SIZE, TIME_STEPS)) / (10 * np.pi)
-
     sinx = np.sin(x)
     cosx = np.cos(x)
-
     BATCH_START += TIME_STEPS
     # (batch, time_steps, 1) twice, and (batch, time_steps)
     return sinx[:, :, np.newaxis], cosx[:, :, np.newaxis], x
@@ -265,7 +255,6 @@ class RNN:
         # x: (batch, time_steps, 1)
         cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)  # was rnn.BasicLSTMCell
         self.cell_init_state = cell.zero_state(BATCH_SIZE, dtype=tf.float32)
-
         # outputs: (batch, time_steps, cell_size); final_state: c and s, (batch, cell_size) each
         outputs, self.final_state = tf.nn.dynamic_rnn(
             cell, x, initial_state=self.cell_init_state, time_major=False
