@@ -255,12 +255,12 @@ def read_picture(file):
     if most - noise < 0.1:
         raise ValueError("there is no ink in this picture")
     ink = Image.fromarray(np.uint8(255 * np.clip((ink - noise) / (most - noise), 0, 1)))
-    ink = ink.crop(ink.point(lambda value: value * (value > 100)).getbbox())
+    ink = ink.crop(ink.point(lambda value: value * (value > 50)).getbbox())
     ink.thumbnail((20, 20), Image.LANCZOS)
     left, top = (np.average(range(n), weights=np.sum(ink, i)) for i, n in enumerate(ink.size))
     digit = Image.new("L", (28, 28))
     digit.paste(ink, (round(float(14 - left)), round(float(14 - top))))  # by its centre of mass
-    digit = digit.filter(ImageFilter.GaussianBlur(0.6))  # and more contrast: thin lines thicken
+    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # and more contrast: thin lines thicken
     return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
 
