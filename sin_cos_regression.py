@@ -190,7 +190,7 @@ def add_to_picture(i, costs, *new):
     low, high = 1.3 * min(-1, cosx.min()), 1.3 * max(1, cosx.max())
     course.set(xlim=(x[-1] - 10, x[-1]), ylim=(low, 1.4 * high))
     plane.set(ylim=(low, high))
-    pair.set_visible(np.allclose(sinx**2 + cosx**2, 1))  # not if get_batch was edited
+    pair.set_visible(np.allclose([sinx, cosx], [np.sin(x), np.cos(x)]))  # unless you edit get_batch
     plane.set_title("one sin x, two cos x" if pair.get_visible() else "")
     told = [f"{name} cost {cost:.3f}" for name, cost in zip(names, costs) if name in NETWORKS]
     course.set_title(f"{i + 1} iterations, {', '.join(told)}", fontsize=13)

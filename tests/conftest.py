@@ -1,6 +1,7 @@
-"""What the tests share: run a script as a user does, read what it left behind."""
+"""What the tests share: run a script as a user does, or inside the test; read what it left."""
 
 import gc
+import io
 import os
 import re
 import runpy
@@ -10,7 +11,7 @@ import sys
 import threading
 import urllib.request
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,7 +39,7 @@ def start(script, *options, python=sys.executable, **keywords):
 
 def finish(process):
     """Wait for a started script; return its status, stdout and stderr."""
-    stdout, stderr = process.communicate(timeout=280)
+    stdout, stderr = process.communicate(timeout=580)
     return SimpleNamespace(status=process.returncode, stdout=stdout, stderr=stderr)
 
 
@@ -53,9 +54,8 @@ def refused(load, script, capsys, *options):
     with pytest.raises(SystemExit) as ended:
         load(script, *options)
     assert ended.value.code == 2
-    stdout, stderr = capsys.readouterr()
-    assert stdout == "" and stderr.startswith(f"usage: {script.name}")
-    usage, sentence = stderr.split(f"{script.name}: error: ")
+    usage, sentence = capsys.readouterr().err.split(f"{script.name}: error: ")
+    assert usage.startswith(f"usage: {script.name}")
     assert sentence.count("\n") == 1 and "Traceback" not in usage
     return sentence
 
@@ -95,12 +95,12 @@ def tensorboard(logdir, *options, **keywords):
 
         def ask(path, *until):
             """Ask until the answer holds all these words: it serves at once and reads meanwhile."""
-            for _ in range(60):
+            for _ in range(600):
                 with urllib.request.urlopen(f"{address}data/{path}", timeout=60) as answer:
                     told = answer.read().decode()
                 if all(word in told for word in until):
                     break
-                threading.Event().wait(0.5)
+                threading.Event().wait(0.1)
             return told
 
         yield ask
@@ -127,7 +127,7 @@ def as_it_was():
 
 @pytest.fixture(scope="session")
 def load(tmp_path_factory):
-    """Run a script inside the test and return its names: graph, x, pred, cost, ..."""
+    """Run a script inside the test; return its names (x, pred, cost, ...), graph and output."""
     import tensorflow.compat.v1 as tf
 
     def load(script, *options):
@@ -135,37 +135,22 @@ def load(tmp_path_factory):
         gc.collect()  # the names of the run before: more than a hundred megabytes
         with as_it_was() as patch:
             patch.setattr(sys, "argv", [str(script), "--logdir", str(logdir), *map(str, options)])
-            names = runpy.run_path(str(script), run_name="__main__")
-        return SimpleNamespace(graph=tf.get_default_graph(), **names)
+            with redirect_stdout(io.StringIO()) as output:
+                names = runpy.run_path(str(script), run_name="__main__")
+        return SimpleNamespace(graph=tf.get_default_graph(), out=output.getvalue(), **names)
 
     return load
 
 
-def restored(net, checkpoint=None):
+def restored(net):
     """A session on the graph of a script's names, with the weights that its run left."""
     import tensorflow.compat.v1 as tf
 
     with net.graph.as_default():
         sess = tf.Session(graph=net.graph)
         saver = tf.train.Saver(tf.global_variables())
-        saver.restore(sess, str(checkpoint or tf.train.latest_checkpoint(net.run_dir)))
+        saver.restore(sess, tf.train.latest_checkpoint(net.run_dir))
     return sess
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """The classifier's full run with the article's settings, as a user starts it."""
-    logdir = tmp_path_factory.mktemp("trained")
-    result = run(CLASSIFIER, "--logdir", logdir)
-    assert result.status == 0, result.stderr
-    run_dir = only_run(logdir)
-    return SimpleNamespace(
-        lines=result.stdout.splitlines(),
-        stderr=result.stderr,
-        logdir=logdir,
-        dir=run_dir,
-        checkpoint=run_dir / "model.ckpt-781",
-    )
 
 
 @pytest.fixture
@@ -175,7 +160,6 @@ def started(tmp_path):
     def started(script, *options):
         process = start(script, *options, "--logdir", tmp_path / "logs")
         assert any(re.match("Iter|cost", line) for line in process.stdout), process.stderr.read()
-        process.finish, process.logdir = lambda: finish(process), tmp_path / "logs"
         return process
 
     return started

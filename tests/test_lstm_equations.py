@@ -171,40 +171,22 @@ def test_the_gates_of_the_real_cell_do_what_the_article_says(i, f, then):
 def test_the_picture_shows_what_the_cell_does(classifier):
     """inside.png: its six panels are the equations', and its s_t the cell's own outputs."""
     image = classifier.mnist.test.images[0].reshape(28, 28)
-    kernel, bias = classifier.sess.run(WEIGHTS[:2])
-    values = classifier.inside(image, kernel, bias)
     outputs = classifier.sess.run("outputs:0", {classifier.x: image[np.newaxis]})
-    np.testing.assert_allclose(values[5], outputs[:, 0], atol=1e-5)
-    i, f, o, g, c, s = values
-    before = np.vstack([0 * c[:1], c[:-1]])
-    np.testing.assert_allclose(c, before * f + g * i, atol=1e-6)
-    np.testing.assert_allclose(s, np.tanh(c) * o, atol=1e-6)
-    for gate in (i, f, o):
+    i, f, o, g, c, s = classifier.inside(image, *classifier.sess.run(WEIGHTS[:2]))
+    np.testing.assert_allclose(s, outputs[:, 0], atol=1e-5)
+    np.testing.assert_allclose(c, np.vstack([0 * c[:1], c[:-1]]) * f + g * i, atol=1e-6)
+    for gate, blank in (i, 0.5), (f, 0.731), (o, 0.5):  # σ(0), and σ(1) with the forget bias
         assert 0 < gate.min() < gate.max() < 1, "介于 0~1，即这两个极端之间"
-    assert i[0].mean() == pytest.approx(0.5, abs=0.02), "a blank row: σ(0)"
-    assert f[0].mean() == pytest.approx(0.731, abs=0.02), "σ(1): the forget bias"
-
+        assert gate[0].mean() == pytest.approx(blank, abs=0.02), "a blank row"
     with classifier.graph.as_default():
         panels = classifier.picture_of_inside(classifier.sess).axes
     shown = [axes.images[0].get_array() for axes in panels if axes.get_title()]
-    assert len(shown) == 6
-    for panel, array in zip(shown, values):
+    for panel, array in zip(shown, (i, f, o, g, c, s)):
         np.testing.assert_allclose(np.sort(panel), np.sort(array), atol=1e-6)
-    assert (np.diff(shown[5][-1]) >= 0).all(), "side by side the units that end alike"
+    assert len(shown) == 6 and (np.diff(shown[5][-1]) >= 0).all(), "units that end alike"
 
 
 # ---- the gradient --------------------------------------------------------------------------------
-
-
-def sample(gradient, gate, n_hidden, count=5):
-    """Some of a gate's weights, the largest gradient among them: (row, column) of the kernel."""
-    random = np.random.RandomState(gate)
-    columns = slice(gate * n_hidden, (gate + 1) * n_hidden)
-    row, column = np.unravel_index(np.abs(gradient[:, columns]).argmax(), (len(gradient), n_hidden))
-    places = [(row, gate * n_hidden + column)]
-    for _ in range(count - 1):
-        places.append((random.randint(len(gradient)), gate * n_hidden + random.randint(n_hidden)))
-    return places
 
 
 def check_the_gradient(net, network_cost, feed, cost):
@@ -224,7 +206,9 @@ def check_the_gradient(net, network_cost, feed, cost):
     lr = net.args.lr
     n_hidden = kernel.shape[1].value // 4
     for gate in range(4):
-        for place in sample(slope, gate, n_hidden):
+        largest = np.abs(slope[:, gate * n_hidden : (gate + 1) * n_hidden]).argmax()
+        largest = largest // n_hidden, gate * n_hidden + largest % n_hidden
+        for place in largest, (0, gate * n_hidden), (-1, (gate + 1) * n_hidden - 1):
             nudge = np.zeros(before.shape)
             nudge[place] = 1e-5
             numeric = (cost(before + nudge) - cost(before - nudge)) / 2e-5
@@ -236,7 +220,7 @@ def check_the_gradient(net, network_cost, feed, cost):
 
 
 def test_the_classifiers_gradient_in_each_gate(classifier, classify):
-    images, labels = some(classifier, 128)
+    images, labels = some(classifier, 48)
     feed = {classifier.x: images, classifier.y: labels}
 
     def cost(kernel):

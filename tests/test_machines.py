@@ -1,10 +1,10 @@
-"""The scripts run wherever TensorFlow does: notebooks, Windows' paths, `uv run`, other versions."""
+"""The scripts run wherever TensorFlow does: notebooks, `uv run`, other versions."""
 
 import re
 import sys
 
 import pytest
-from conftest import CLASSIFIER, REGRESSION, ROOT, run
+from conftest import CLASSIFIER, REGRESSION, ROOT
 
 
 def requirements(file):
@@ -88,26 +88,3 @@ def test_a_notebook_runs_a_script_twice_and_lives_on(script, small, tmp_path, mo
         output for output in notebook.cells[4].outputs if "image/png" in output.get("data", {})
     ]
     assert len(shown) == 1
-
-
-# ---- Windows -------------------------------------------------------------------------------------
-
-AS_WINDOWS = """
-import os, runpy, sys
-import argparse, gzip, shlex, shutil, subprocess, tempfile, threading, zipfile  # as they are here
-os.name = "nt"
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-@pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
-def test_a_log_folder_that_tensorflow_cannot_take_on_windows(script, tmp_path):
-    r"""C:\Users\张三: its FileWriter knows ASCII alone, and a relative path is made whole first."""
-    home = tmp_path / "张三"
-    home.mkdir()
-    for logdir in (home / "logs", "logs"):
-        result = run("-c", AS_WINDOWS, script, "--logdir", logdir, cwd=home)
-        assert result.status == 2
-        assert result.stderr.splitlines()[-1].endswith(r"--logdir C:\logs")
-        assert not list(home.iterdir())

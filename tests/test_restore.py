@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, events, only_run, refused, run, start, tensorboard
+from conftest import CLASSIFIER, events, only_run, refused, start, tensorboard
 
 # 250 steps of a small network, whose learning rate is another one at every step
 OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 5)
@@ -32,26 +32,23 @@ def steps(run_dir):
     return sorted(int(path.stem.rpartition("-")[2]) for path in run_dir.glob("model.ckpt-*.index"))
 
 
-def finished(*options, **keywords):
-    """What a run to its end printed of training and test, its folder and its variables."""
-    result = run(CLASSIFIER, *options, **keywords)
-    assert result.status == 0, result.stderr
-    run_dir = re.search(r"^This run is in (.+)$", result.stdout, re.MULTILINE)[1]
-    lines = [line for line in result.stdout.splitlines() if re.match("Iter|Testing", line)]
-    return SimpleNamespace(
-        lines=lines, dir=Path(run_dir), variables=variables(run_dir), out=result.stdout
-    )
+@pytest.fixture(scope="module")
+def finished(load):
+    """Run the classifier to its end: its lines of training and test, folder and variables."""
+
+    def finished(*options):
+        net = load(CLASSIFIER, *options)
+        lines = [line for line in net.out.splitlines() if re.match("Iter|Testing", line)]
+        run_dir = Path(net.run_dir)
+        return SimpleNamespace(lines=lines, dir=run_dir, variables=variables(run_dir), out=net.out)
+
+    return finished
 
 
 @pytest.fixture(scope="module")
-def data(small):
-    return ("--data", small)
-
-
-@pytest.fixture(scope="module")
-def whole(data, tmp_path_factory):
+def whole(finished, small):
     """The run that nothing happened to."""
-    return finished(*OPTIONS, *data, "--logdir", tmp_path_factory.mktemp("whole"))
+    return finished(*OPTIONS, "--data", small)
 
 
 @pytest.fixture
@@ -102,9 +99,9 @@ def assert_nothing_happened(resumed, whole):
     assert notes[0] == notes[1], "the options, and what gradient.png shows"
 
 
-@pytest.mark.parametrize("step", [5, 150, 245])
-def test_killed_at_a_step(step, whole, data, tmp_path):
-    killed(f"Iter {step * 32},", *OPTIONS, *data, "--logdir", tmp_path)
+@pytest.mark.parametrize("step", [5, 245])
+def test_killed_at_a_step(step, whole, finished, small, tmp_path):
+    killed(f"Iter {step * 32},", *OPTIONS, "--data", small, "--logdir", tmp_path)
     run_dir = only_run(tmp_path)
     resumed = finished("--restore", run_dir)
     assert resumed.dir == run_dir, "it goes on in the same folder"
@@ -129,9 +126,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_killed_while_it_saved(whole, data, tmp_path):
+def test_killed_while_it_saved(whole, finished, small, tmp_path):
     """Step 200 is in the curves already, and of its checkpoint there is a half: 100 is whole."""
-    command = [sys.executable, "-c", DIE_BETWEEN, CLASSIFIER, *OPTIONS, *data, "--logdir", tmp_path]
+    command = [sys.executable, "-c", DIE_BETWEEN, CLASSIFIER, *OPTIONS]
+    command += ["--data", small, "--logdir", tmp_path]
     died = subprocess.run([str(word) for word in command], capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
     run_dir = only_run(tmp_path)
@@ -144,7 +142,7 @@ def test_killed_while_it_saved(whole, data, tmp_path):
         assert served_curves(run_dir, load_fast) == curves(whole.dir)
 
 
-def test_options_that_are_typed_win_and_are_kept(copy):
+def test_options_that_are_typed_win_and_are_kept(copy, finished):
     """A finished run goes on for longer, is killed, and goes on again without a word."""
     killed(f"Iter {255 * 32},", "--restore", copy, "--training-iters", 350 * 32)
     resumed = finished("--restore", copy)
@@ -153,18 +151,7 @@ def test_options_that_are_typed_win_and_are_kept(copy):
     assert f"--logdir {copy.parent.parent}\n" in resumed.out, "the folder's own place"
 
 
-def test_a_longer_run_is_what_a_whole_one_would_have_been(data, tmp_path):
-    """With a rate that does not depend on the run's length."""
-    steady = (*OPTIONS, *data, "--lr-decay", "none")
-    short = finished(*steady, "--training-iters", 100 * 32, "--logdir", tmp_path / "short")
-    resumed = finished("--restore", short.dir, "--training-iters", 150 * 32)
-    longer = finished(*steady, "--training-iters", 150 * 32, "--logdir", tmp_path / "longer")
-    for name, value in longer.variables.items():
-        np.testing.assert_array_equal(resumed.variables[name], value, err_msg=name)
-    assert resumed.lines == longer.lines[-len(resumed.lines) :] and len(resumed.lines) == 10 + 2
-
-
-def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, copy):
+def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, copy, finished):
     """Step 251 is Adam's, by that rate; the shorter run's own had come to 0."""
     longer = finished("--restore", copy, "--training-iters", 251 * 32)
     at_251 = {name: np.float64(value) for name, value in longer.variables.items()}
@@ -178,16 +165,15 @@ def test_with_cosine_decay_it_goes_on_by_the_longer_runs_rate(whole, copy):
             assert (at_251[name] != before).any()
 
 
-def test_a_finished_run_is_tested_and_drawn_anew(whole, copy):
+def test_a_finished_run_is_tested_and_drawn_anew(whole, copy, finished):
+    """gradient.png keeps its earlier lines, and nothing is measured twice."""
     pictures = {path: path.read_bytes() for path in copy.glob("*.png")}
     for path in pictures:
         path.unlink()
     again = finished("--restore", copy)
-    assert again.lines == whole.lines[-2:]
-    assert {path: path.read_bytes() for path in copy.glob("*.png")} == pictures, (
-        "all its lines, too"
-    )
-    assert curves(copy) == curves(whole.dir)
+    assert again.lines == whole.lines[-2:] and len(pictures) == 4
+    assert {path: path.read_bytes() for path in copy.glob("*.png")} == pictures
+    assert_nothing_happened(again, whole)
 
 
 def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, capsys):
@@ -196,23 +182,20 @@ def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, c
     damaged = bytearray(data_file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
 
-    def assert_refused(*words, folder=copy, options=()):
+    def assert_refused(word, folder=copy, options=()):
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         line = refused(load, CLASSIFIER, capsys, "--restore", folder, *options)
-        assert "--restore" in line and all(word in line for word in words), line
+        assert "--restore" in line and word in line, line
         assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    assert_refused("lhs shape", "rhs shape", options=("--n-hidden", 8))
+    assert_refused("lhs shape", options=("--n-hidden", 8))
     assert_refused("basic_rnn_cell", options=("--cell", "rnn"))
-    assert_refused("pattern", folder=shutil.copytree(copy, tmp_path / "a[1]"))
+    assert_refused("[ ] * ?", folder=shutil.copytree(copy, tmp_path / "a[1]"))
     assert_refused("run.json", folder=tmp_path)
     for notes in "[1]", "{", '{"options": {"lr": 1}}':
-        other = shutil.copytree(copy, tmp_path / f"notes{len(notes)}")
-        (other / "run.json").write_text(notes)
-        assert_refused("run.json", folder=other)
+        (tmp_path / "run.json").write_text(notes)
+        assert_refused("run.json", folder=tmp_path)
     data_file.write_bytes(damaged)
     assert_refused("hecksum")
-    data_file.write_bytes(damaged[:1000])
-    assert_refused(str(copy))
     (copy / "checkpoint").unlink()
     assert_refused("no checkpoint")

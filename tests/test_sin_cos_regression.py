@@ -6,10 +6,11 @@ import shutil
 import signal
 import subprocess
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REGRESSION, events, finish, only_run, restored, run, settings, start
+from conftest import REGRESSION, events, finish, only_run, restored, settings, start
 from PIL import Image, ImageGrab
 
 COST = r"cost:  (\d\.\d+(?:e-\d+)?)"
@@ -22,22 +23,22 @@ STEP = 1 / (10 * np.pi)  # from one x to the next
 
 @pytest.fixture(scope="module")
 def five_seeds(load):
-    """`--network both` with seeds 0 to 4: the costs, (seeds, iterations), of each network."""
-    costs = {"lstm": [], "feedforward": []}
-    for seed in range(5):
-        net = load(REGRESSION, "--network", "both", "--seed", seed)
-        for name in costs:
-            curve = events(f"{net.run_dir}/{name}").Scalars("cost")
-            assert [point.step for point in curve] == list(range(200))
-            costs[name].append([point.value for point in curve])
-    return {name: np.array(cost) for name, cost in costs.items()}
+    """`--network both` with seeds 0 to 4: the names of each run, and its costs by network."""
+    runs = [load(REGRESSION, "--network", "both", "--seed", seed) for seed in range(5)]
+    for net in runs:
+        net.curve = {}
+        for name in "lstm", "feedforward":
+            points = events(f"{net.run_dir}/{name}").Scalars("cost")
+            assert [point.step for point in points] == list(range(200))
+            net.curve[name] = np.array([point.value for point in points])
+    return runs
 
 
 @pytest.fixture(scope="module")
-def trained(load):
-    """The regression's names after the article's 200 iterations, and a session with its weights."""
-    net = load(REGRESSION, "--network", "both")
-    with closing(restored(net)) as net.sess:  # not entered: another run may be loaded meanwhile
+def trained(five_seeds):
+    """The first of them, and a session with its weights."""
+    net = five_seeds[0]
+    with closing(restored(net)) as net.sess:
         yield net
 
 
@@ -52,15 +53,15 @@ def test_row_i_of_a_batch_starts_where_row_i_of_the_last_one_ended(trained):
 
 
 def test_the_lstm_follows_the_cosine(five_seeds):
-    last = five_seeds["lstm"][:, -20:].mean(1)
-    assert np.median(last) <= 0.02 and last.max() <= 0.05
-    assert (five_seeds["lstm"][:, 0] > 0.3).all(), "at first it fits badly"
+    last = [net.curve["lstm"][-20:].mean() for net in five_seeds]
+    assert np.median(last) <= 0.02 and max(last) <= 0.05
+    assert min(net.curve["lstm"][0] for net in five_seeds) > 0.3, "at first it fits badly"
 
 
 def test_the_ordinary_network_cannot(five_seeds):
     """Each sin x has two cos x of opposite sign: the best answer is 0, its error mean(cos² x)."""
-    assert five_seeds["feedforward"].min() >= 0.45
-    assert five_seeds["feedforward"][:, -20:].mean() < 0.55
+    curves = np.array([net.curve["feedforward"] for net in five_seeds])
+    assert curves.min() >= 0.45 and curves[:, -20:].mean() < 0.55
 
 
 def test_the_state_carried_over_makes_the_first_steps_right(trained):
@@ -83,36 +84,27 @@ def test_the_state_carried_over_makes_the_first_steps_right(trained):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """A short run of both networks with no display, as a user starts it, and its folder."""
-    logdir = tmp_path_factory.mktemp("both")
-    gif = logdir / "FIT.GIF"
-    options = ("--network", "both", "--iterations", 41, "--save", gif, "--logdir", logdir)
-    result = run(REGRESSION, *options)
-    assert result.status == 0, result.stderr
-    result.logdir, result.dir, result.gif = logdir, only_run(logdir), gif
-    result.lines = result.stdout.splitlines()
-    return result
+def both(load, tmp_path_factory):
+    """A short run of both networks with no display, and its animation."""
+    gif = tmp_path_factory.mktemp("gif") / "FIT.GIF"
+    net = load(REGRESSION, "--network", "both", "--iterations", 41, "--save", gif)
+    net.gif, net.dir = gif, Path(net.run_dir)
+    return net
 
 
-def test_a_run_prints_the_articles_lines(load, capsys):
+def test_a_run_prints_the_articles_lines(both, load):
     """`cost: ` every 20 iterations, and at the end that of 2,000 further steps."""
-    net = load(REGRESSION, "--iterations", 41)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "No window here: the picture will be fit.png in the run's folder"
-    costs = [float(re.fullmatch(COST, line)[1]) for line in lines[1:4]]
-    assert costs == sorted(costs, reverse=True)
-    assert re.fullmatch(r"2000 steps more, weights frozen, " + COST, lines[4])
-    assert lines[5] == f"This run is in {net.run_dir}"
-    assert lines[6].startswith("To look at it: ") and len(lines) == 7
+    for net, pattern in (both, BOTH), (load(REGRESSION, "--iterations", 41), COST):
+        lines = net.out.splitlines()
+        assert lines[0] == "No window here: the picture will be fit.png in the run's folder"
+        costs = [float(re.fullmatch(pattern, line)[1]) for line in lines[1:4]]
+        assert costs == sorted(costs, reverse=True)
+        assert re.fullmatch(r"2000 steps more, weights frozen, " + pattern, lines[4])
+        assert lines[5] == f"This run is in {net.run_dir}"
+        assert lines[6].startswith("To look at it: ") and len(lines) == 7
 
 
-def test_both_networks_print_both_costs(both):
-    assert all(re.fullmatch(BOTH, line) for line in both.lines[1:4])
-    assert re.fullmatch(r"2000 steps more, weights frozen, " + BOTH, both.lines[4])
-
-
-def test_what_is_run_in_the_loop_and_what_is_told_of_it(load, monkeypatch, capsys):
+def test_what_is_run_in_the_loop_and_what_is_told_of_it(load, monkeypatch):
     """The curve: the cost that a step was trained on; the line: the cost after that step.
 
     And 2,000 steps more: batch by batch, the state handed on, nothing trained.
@@ -143,7 +135,7 @@ def test_what_is_run_in_the_loop_and_what_is_told_of_it(load, monkeypatch, capsy
         )
         state = values[0]
     assert len(more) == 100
-    told = re.search(r"2000 .*" + COST, capsys.readouterr().out)[1]
+    told = re.search(r"2000 .*" + COST, net.out)[1]
     assert float(told) == pytest.approx(np.mean([values[-1] for _, values in more]), rel=1e-5)
 
 
@@ -181,8 +173,7 @@ def test_the_picture_says_what_it_shows(trained):
         np.testing.assert_array_equal(orbit.get_ydata(), curve.get_ydata())
         assert orbit.get_markevery() == [len(x) - 1], "the newest point is marked"
     assert len({line.get_linestyle() for line in trained.curves.values()}) == 3
-    artists = len(trained.figure.findobj())
-    assert artists < 300, "lines are made once, not two a frame as in the article"
+    assert len(trained.figure.findobj()) < 300, "lines are made once, not two a frame"
 
 
 def test_the_animation_has_a_frame_for_each_iteration(both):
@@ -195,10 +186,9 @@ def test_the_animation_has_a_frame_for_each_iteration(both):
 
 
 def test_the_same_seed_gives_the_same_run(load):
-    once, again, other = (
-        load(REGRESSION, "--iterations", 21, "--seed", seed).costs[-1] for seed in (3, 3, 4)
-    )
-    assert once == again != other
+    runs = [load(REGRESSION, "--iterations", 21, "--seed", seed).out for seed in (3, 3, 4)]
+    costs = [re.findall(COST, out) for out in runs]
+    assert costs[0] == costs[1] != costs[2] and len(costs[0]) == 3
 
 
 # ---- the window ----------------------------------------------------------------------------------

@@ -23,6 +23,9 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from readme import EDITS, edited
+
 CLASSIFIER = HERE.parents[1] / "mnist_lstm_classifier.py"
 REGRESSION = HERE.parents[1] / "sin_cos_regression.py"
 STORED = HERE / "claims.json"
@@ -87,8 +90,8 @@ CLAIMS = {
         and min(row_1("LSTM, 72 blank rows, forget bias 3")) > 1
     ),
     "with a forget bias of 1, most fail": lambda: sorted(accuracy("LSTM, 72 blank rows"))[2] < 0.2,
-    "What was forgotten was known once, and is gone from the state": lambda: all(
-        max(known) > 0.6 and known[-1] < 0.3
+    "What was forgotten was known once, and most of it is gone from the state": lambda: all(
+        max(known) > 0.6 and known[-1] < max(known) / 2
         for name in ("LSTM, 28 blank rows, forget bias 0", "plain RNN, 72 blank rows")
         for known, right in zip(probe(name), accuracy(name))
         if right < 0.2
@@ -110,6 +113,7 @@ CLAIMS = {
     ),
 }
 DEFAULTS = "LSTM", "plain RNN"
+MNIST = str(HERE.parents[1] / "data" / "mnist.npz")
 CHOICE = [(images, lr) for images in (300000, 400000) for lr in (0.004, 0.006, 0.008, 0.012)]
 
 
@@ -152,15 +156,15 @@ def contradicted():
     return false
 
 
-def figures(options):
-    """Run the classifier in this process; return what it measured, rounded for JSON.
+def figures(script, options):
+    """Run the classifier, or an edited copy; return what it measured, rounded for JSON.
 
     accuracy: on all test images, first_128: on the first 128; gradient: {steps: by row};
     probe: accuracy of a probe after each row; validation: accuracy on the 5,000 validation images.
     """
     with tempfile.TemporaryDirectory() as logdir:
-        sys.argv = [str(CLASSIFIER), "--logdir", logdir, *options]
-        names = runpy.run_path(str(CLASSIFIER), run_name="__main__")
+        sys.argv = [script, "--data", MNIST, "--logdir", logdir, *options]
+        names = runpy.run_path(script, run_name="__main__")
         tf = names["tf"]  # not imported here, before the script has said how
         with tf.Session() as sess:
             tf.train.Saver().restore(sess, tf.train.latest_checkpoint(names["run_dir"]))
@@ -182,20 +186,21 @@ def figures(options):
     }
 
 
-def costs(options):
-    """Run the regression; return what each network's 2,000 further steps cost."""
+def costs(script, options):
+    """Run the regression, or an edited copy; return what the 2,000 further steps cost."""
     with tempfile.TemporaryDirectory() as logdir:
-        command = [sys.executable, REGRESSION, "--network", "both", "--logdir", logdir, *options]
+        command = [sys.executable, script, "--network", "both", "--logdir", logdir, *options]
         environment = {**os.environ, "MPLBACKEND": "agg"}
         told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     more = re.search(r"^2000 steps .*cost:  (\S+)  feedforward:  (\S+)", told.stdout, re.MULTILINE)
     return {"lstm": float(more[1]), "feedforward": float(more[2])}
 
 
-def measured(options, seeds):
-    """Yield the figures of the classifier with each seed, from a process of its own."""
+def measured(script, options, seeds):
+    """Yield the figures of a classifier with each seed, from a process of its own."""
     for seed in range(seeds):
-        command = [sys.executable, __file__, "--run", *options.split(), "--seed", str(seed)]
+        command = [sys.executable, __file__, "--run", str(script), *options.split()]
+        command += ["--seed", str(seed)]
         told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         yield json.loads(told.splitlines()[-1])
 
@@ -203,26 +208,35 @@ def measured(options, seeds):
 def train(name):
     """Return the figures of a network with seeds 0 to 4."""
     if name in NETWORKS:
-        return list(measured(NETWORKS[name], 5))
-    return [costs([*REGRESSIONS[name].split(), "--seed", str(seed)]) for seed in range(5)]
+        return list(measured(CLASSIFIER, NETWORKS[name], 5))
+    if name in REGRESSIONS:
+        options = REGRESSIONS[name].split()
+        return [costs(REGRESSION, [*options, "--seed", str(seed)]) for seed in range(5)]
+    script, pairs = EDITS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = edited(HERE.parents[1] / script, pairs, folder)
+        if script == CLASSIFIER.name:
+            return list(measured(copy, "", 5))
+        return [costs(copy, ["--seed", str(seed)]) for seed in range(5)]
 
 
 def tables():
     """Return a line of Markdown for each network: its accuracy, or cost, with each seed."""
     lines = ["| network | options | accuracy on all 10,000, seeds 0 to 4 |", "|---|---|---|"]
-    for name, options in NETWORKS.items():
-        accuracies = " ".join(f"{run['accuracy']:.4f}" for run in stored[name])
-        lines.append(f"| {name} | `{options or 'none'}` | {accuracies} |")
-    lines += [
+    regression = [
         "",
         "| network | options | cost of 2,000 further steps, seeds 0 to 4 |",
         "|---|---|---|",
     ]
-    for name, options in REGRESSIONS.items():
-        for network in ("lstm", "feedforward"):
-            values = " ".join(f"{run[network]:.4f}" for run in stored[name])
-            lines.append(f"| {name}: {network} | `{options or 'none'}` | {values} |")
-    return "\n".join(lines)
+    options = {**NETWORKS, **REGRESSIONS, **dict.fromkeys(EDITS, "an edit of the README")}
+    for name, typed in options.items():
+        for figure in "accuracy", "lstm", "feedforward":
+            if figure in stored[name][0]:
+                values = " ".join(f"{value:.4f}" for value in of(name, figure))
+                known = {"accuracy": name}.get(figure, f"{name}: {figure}")
+                line = f"| {known} | `{typed or 'none'}` | {values} |"
+                (lines if figure == "accuracy" else regression).append(line)
+    return "\n".join(lines + regression)
 
 
 def choose():
@@ -231,15 +245,17 @@ def choose():
     print("|---|---|---|")
     for images, lr in CHOICE:
         options = f"--training-iters {images} --lr {lr} --lr-decay cosine"
-        accuracies = " ".join(f"{run['validation']:.4f}" for run in measured(options, 3))
+        accuracies = " ".join(
+            f"{run['validation']:.4f}" for run in measured(CLASSIFIER, options, 3)
+        )
         print(f"| {images:,} | {lr} | {accuracies} |", flush=True)
 
 
 stored = json.loads(STORED.read_text()) if STORED.exists() else {}
 if __name__ == "__main__" and sys.argv[1:2] == ["--run"]:
-    print(json.dumps(figures(sys.argv[2:])))
+    print(json.dumps(figures(sys.argv[2], sys.argv[3:])))
 elif __name__ == "__main__":
-    both = [*NETWORKS, *REGRESSIONS]
+    both = [*NETWORKS, *REGRESSIONS, *EDITS]
     parser = argparse.ArgumentParser(description="Measure what the README claims.")
     parser.add_argument("--only", choices=both, metavar="NAME", help="train this network alone")
     parser.add_argument("--choose", action="store_true", help="choose the 99 %% setting")
@@ -252,7 +268,6 @@ elif __name__ == "__main__":
         false = contradicted()
         if false:
             print("Not stored. The README says otherwise:", *false, sep="\n  ")
-            print(json.dumps(stored[name]))
             stored[name] = before
         else:
             stored["measured"] = f"{time.strftime('%Y-%m-%d')}, {processor()}"
