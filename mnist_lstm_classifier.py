@@ -62,9 +62,7 @@ option("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mni
 logs = os.path.join(HERE, "logs")
 option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
 option("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
-option(
-    "--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits to read"
-)
+option("--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits")
 args = parser.parse_args()
 gradient_history = {}  # {step: how much the cost depends on each row, (n_step,)}
 if args.restore:
@@ -84,11 +82,9 @@ for name in "batch_size", "lr", "n_hidden", "display_step":
         parser.error(f"--{name.replace('_', '-')} takes a positive number")
 if min(args.training_iters, args.blank_rows, args.seed) < 0:
     parser.error("--training-iters, --blank-rows and --seed take no negative number")
-path = args.restore or args.logdir
-if set("[]*?") & set(path) or (os.name == "nt" and not path.isascii()):
-    parser.error(
-        "--logdir, --restore: for TensorFlow without [ ] * ?, on Windows in ASCII: C:\\logs"
-    )
+folder = args.restore or args.logdir
+if set("[]*?") & set(folder) or (os.name == "nt" and not folder.isascii()):
+    parser.error("--logdir, --restore: without [ ] * ?, on Windows in ASCII, as C:\\logs is")
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
 if "ipykernel" not in sys.modules:  # this process is no notebook
@@ -507,8 +503,8 @@ def picture_of_rows(sess, count=4000):
         probe = np.linalg.lstsq(state[:half], labels[:half], rcond=None)[0]
         right = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)
         known.append(right.mean())
-    curves = {"a probe of this step's state": known, "chance": [1 / n_classes] * n_step}
-    title = f"After the last step, a probe is right on {known[-1]:.0%}"
+    curves = {"a probe of this state": known, "chance": [1 / n_classes] * n_step}
+    title = f"After the last time step, a probe is right on {known[-1]:.0%}"
     return picture_by_row(title, curves, ylabel="validation accuracy", ylim=(0, 1.02))
 
 
@@ -518,8 +514,8 @@ def picture_of_gradients(last):
         raise ValueError("the cost does not depend on the last row")
     steps = [step for step in (last, 400, 100, 0) if step in gradient_history]
     curves = {f"after {step} steps": gradient_history[step] for step in steps}
-    title = f"Row 1 counts {gradient_history[last][0]:.2g} times as much as the last"
-    axes = {"ylabel": "gradient (last row: 1)", "ylim": (1e-6, 100), "yscale": "log"}
+    title = f"Time step 1 counts {gradient_history[last][0]:.2g} times as much as the last"
+    axes = {"ylabel": "gradient (last: 1)", "ylim": (1e-6, 100), "yscale": "log"}
     return picture_by_row(title, curves, **axes)
 
 

@@ -61,7 +61,7 @@ if args.save and not os.access(os.path.dirname(args.save), os.W_OK):
     parser.error(f"--save: cannot write into {os.path.dirname(args.save)}")
 NETWORKS = names[:2] if args.network == "both" else [args.network]
 if set("[]*?") & set(args.logdir) or (os.name == "nt" and not args.logdir.isascii()):
-    parser.error("--logdir: for TensorFlow without [ ] * ?, on Windows in ASCII, such as C:\\logs")
+    parser.error("--logdir: without [ ] * ?, on Windows in ASCII, as C:\\logs is")
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
 if "ipykernel" not in sys.modules:  # this process is no notebook

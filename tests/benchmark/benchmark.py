@@ -23,6 +23,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 parser = argparse.ArgumentParser(
     description="Time the scripts and what people would use instead, as whole processes.",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -108,10 +110,30 @@ def measure(command, environment):
     return wall, used.ru_utime + used.ru_stime, memory, milliseconds, accuracy
 
 
+def products_alone():
+    """Return the milliseconds that a training step's matrix products take in NumPy.
+
+    For each of 28 rows, [x_t, s_(t-1)] (128, 156) times kernel (156, 512), and for the gradients
+    two products of the same size.
+    """
+    random = np.random.RandomState(0)
+    shapes = (128, 156), (156, 512), (128, 512)
+    x, kernel, slope = (random.randn(*shape).astype(np.float32) for shape in shapes)
+    seconds = []
+    for _ in range(100):
+        start = time.perf_counter()
+        for _ in range(28):
+            x @ kernel, x.T @ slope, slope @ kernel.T
+        seconds.append(time.perf_counter() - start)
+    return 1000 * median(seconds)
+
+
 def table(contenders):
     """Let the contenders run in turn, and print their table, a line of Markdown each."""
     runs = {name: [] for name, (there, _, _) in contenders.items() if there}
+    products = []
     for seed in range(args.rounds):
+        products.append(products_alone())
         for name in runs:
             _, command, environment = contenders[name]
             with tempfile.TemporaryDirectory() as logdir:
@@ -128,6 +150,8 @@ def table(contenders):
         print(
             f"| {name} | {wall:.1f} | {ratio:.2f} | {cpu_seconds:.1f} | {memory:.0f} | {learned} |"
         )
+    if accuracy:
+        print(f"| the products alone, in NumPy | | | | | {median(products):.1f} | |")
     for name in contenders.keys() - runs.keys():
         print(f"not installed, so left out: {name}")
     print()

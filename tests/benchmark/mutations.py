@@ -1,0 +1,97 @@
+"""Make one deliberate mistake after the other, and say which test catches it.
+
+    .venv/bin/python tests/benchmark/mutations.py          # about a quarter of an hour
+
+Each line of MISTAKES is made in a copy of this repository, in the script that has the text (it is
+there once); then the tests run, those that are named first, until one fails. A mistake that passes
+all tests is printed as "NOT CAUGHT", and the exit status is 1.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = "mnist_lstm_classifier.py", "sin_cos_regression.py"
+MISTAKES = [  # the test file that is run first, what stands in a script, what is put instead
+    ("lstm_equations", "i = sigmoid(x @ U_i + s @ W_i", "i = sigmoid(x @ U_i - s @ W_i"),
+    ("lstm_equations", "U_i, U_g, U_f, U_o = ", "U_i, U_f, U_g, U_o = "),
+    ("lstm_equations", "W_i, W_g, W_f, W_o = ", "W_g, W_i, W_f, W_o = "),
+    ("lstm_equations", "+ b_f + forget_bias)", "+ b_f)"),
+    ("lstm_equations", "g = np.tanh(", "g = sigmoid("),
+    ("lstm_equations", "c = c * f + g * i", "c = c * i + g * f"),
+    ("lstm_equations", "s = np.tanh(c) * o", "s = np.tanh(c) * f"),
+    ("mnist_lstm_classifier", "LSTMCell(n_hidden, args.forget_bias)", "LSTMCell(n_hidden)"),
+    ("lstm_equations", "return tf.matmul(outputs[-1], w)", "return tf.matmul(outputs[-2], w)"),
+    ("lstm_equations", "units = values[-1, -1].argsort()", "units = values[-1, 0].argsort()"),
+    ("mnist_lstm_classifier", "tf.gradients(share * again,", "tf.gradients(again,"),
+    ("mnist_lstm_classifier", "(x[1::2], y[1::2])", "(x[::2], y[::2])"),
+    ("mnist_lstm_classifier", "[upstream * (a + b)", "[upstream * a"),
+    ("edits", "existing[name] if name in existing else", "existing[name] if 0 else"),
+    ("edits", 'again.op.type != cost.op.type or again.op.type == "Sum"', "0"),
+    ("edits", "graph.get_collection_ref(key)[:] = before.get(key, [])", "before"),
+    ("data", "range((step - 1) * batch_size, step", "range(step * batch_size, (step + 1)"),
+    ("data", "RandomState([seed, epoch])", "RandomState([seed])"),
+    ("data", "train=DataSet(x[first:], y[first:], white)", "train=DataSet(x, y, white)"),
+    ("data", "white = 255 if x.min() >= 0 and x.max() > 2", "white = 255 if x.max() > 1"),
+    ("data", "y = y.argmax(1)  # was one-hot", "y = y.argmin(1)"),
+    ("mnist_lstm_classifier", "(0, args.blank_rows)", "(args.blank_rows, 0)"),
+    ("mnist_lstm_classifier", "gradient /= gradient[-1]", "gradient /= gradient[0]"),
+    ("mnist_lstm_classifier", "labels[half:].argmax(1)", "labels[:half].argmax(1)"),
+    ("mnist_lstm_classifier", "lstsq(state[:half], labels[:half]", "lstsq(state, labels"),
+    ("mnist_lstm_classifier", "np.flatnonzero(predictions != d", "np.flatnonzero(predictions == d"),
+    ("mnist_lstm_classifier", "cosine_decay(lr, global_step, last_step)", "cosine_decay(lr, 0, 1)"),
+    ("restore", "status=tf.SessionLog.START), done + 1)", "status=tf.SessionLog.START), done)"),
+    ("restore", "max_to_keep=2", "max_to_keep=3"),
+    ("restore", "    validation_writer.flush()\n", ""),
+    ("restore", 'parser.set_defaults(**notes["options"])', "notes"),
+    ("restore", 'json.dump({"options": options,', 'json.dump({"options": {"seed": 0},'),
+    ("restore", "for step in gradient_history if step > done", "for step in ()"),
+    ("handwriting", "round(float(14 - left))", "round(float(12 - left))"),
+    ("handwriting", "ink *= np.sign(ink[~paper].sum())", "ink *= 1"),
+    ("sin_cos_regression", "    if i == 0:\n        feed_dict =", "    if 1:\n        feed_dict ="),
+    ("sin_cos_regression", "    state, *both = sess.run", "    _, *both = sess.run"),
+    ("sin_cos_regression", "BATCH_START += TIME_STEPS", "BATCH_START += TIME_STEPS * BATCH_SIZE"),
+    ("sin_cos_regression", "losses = loss, feedforward_loss", "losses = feedforward_loss, loss"),
+    ("sin_cos_regression", "fits = outputs[:TIME_STEPS, 0]", "fits = outputs[-TIME_STEPS:, 0]"),
+    ("sin_cos_regression", "tf.square(feedforward - tf", "tf.abs(feedforward - tf"),
+    ("sin_cos_regression", "np.hstack([seen[:, before], new])", "np.hstack([seen, new])"),
+]  # fmt: skip
+
+
+def caught_by(copy, first):
+    """Return the name of a test that fails in a copy of the repository, or None."""
+    others = ["--ignore", f"tests/test_{first}.py", "-n", "2"]
+    for which in [f"tests/test_{first}.py", "-n", "0"], ["tests", *others]:
+        command = [sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", "-x", "-q", *which]
+        told = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", told.stdout, re.MULTILINE)
+        if failed:
+            return failed[1]
+        assert told.returncode == 0, told.stdout + told.stderr
+    return None
+
+
+def main(chosen):
+    not_caught = 0
+    for first, text, instead in MISTAKES:
+        if chosen and first not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            ignored = shutil.ignore_patterns(".*", "mnist", "sin_cos")
+            copy = shutil.copytree(ROOT, Path(folder) / "copy", ignore=ignored)
+            codes = {name: (copy / name).read_text(encoding="utf-8") for name in SCRIPTS}
+            (script,) = (name for name, code in codes.items() if code.count(text) == 1)
+            mistaken = codes[script].replace(text, instead)
+            (copy / script).write_text(mistaken, encoding="utf-8")
+            test = caught_by(copy, first)
+        not_caught += test is None
+        print(f"{text.strip()!r} -> {instead.strip()!r}: {test or 'NOT CAUGHT'}", flush=True)
+    sys.exit(not_caught > 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
