@@ -657,6 +657,7 @@ with tf.name_scope("train"):
     global_step = tf.train.create_global_step()  # counts the steps, for --lr-decay
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
+    # compiled(cost) is cost, but its gradients are faster; minimize(cost) does the same
     optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
