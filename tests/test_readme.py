@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, run, tensorboard
+from conftest import CLASSIFIER, REGRESSION, SMALL, run, tensorboard
 from readme import EDITS, HALVES, README, ROOT, edits
 
 BENCHMARK = ROOT / "tests" / "benchmark"
@@ -107,7 +107,7 @@ def test_the_options_run_and_help_has_groups_defaults_and_an_example(
     options = re.findall(r"^\| `(--[^`]+)`", table, re.MULTILINE)
     options += re.findall(rf"^example: python {script.name} (.*)$", told, re.MULTILINE)
     assert len(options) >= 3
-    few = (*FEW[script], "--n-hidden", 8) if script == CLASSIFIER else FEW[script]
+    few = (*FEW[script], *SMALL) if script == CLASSIFIER else FEW[script]
     for typed in options:
         if "RUN" not in typed:  # test_restore.py
             load(script, *typed.replace("DATA", str(small)).split(), *few)
