@@ -46,7 +46,7 @@ def test_a_notebook_runs_a_script_twice_and_lives_on(script, small, tmp_path, mo
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
     count, few, options = "--iterations", 21, ""
     if script == CLASSIFIER:
-        count, few, options = "--training-iters", 1280, f"--n-hidden 8 --data '{small}'"
+        count, few, options = "--training-iters", 1280, f"--n-hidden 8 --xla off --data '{small}'"
     words = f"'{script}' {options} --logdir '{tmp_path}' {count}"
     sources = [
         *[f"%run {words} {few}"] * 2,
