@@ -20,6 +20,7 @@ TWO_WAYS = """outputs, states = tf.nn.bidirectional_dynamic_rnn(
 LAST = "outputs[-1], w)"
 NORMALIZED = "tf.layers.batch_normalization(outputs[-1], training=True), w)"
 COST = "tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))"
+HISTOGRAM = 'tf.summary.histogram("seen", outputs)\n        return tf.matmul'
 COST_HERE = "cost = cost_of(pred, y)"
 DECAY = " * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())"
 ADAM = "AdamOptimizer(lr).minimize(compiled(cost), global_step)"
@@ -39,6 +40,7 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "a Keras layer": ("", False, (LAST, "tf.keras.layers.Dense(n_hidden)(outputs[-1]), w)")),
     "a variable inside RNN": ("", False, (LAST, f"{LAST} + tf.Variable(tf.zeros([n_classes]))")),
     "batch normalization": ("", False, (LAST, NORMALIZED)),
+    "a histogram inside RNN": ("", True, ("return tf.matmul", HISTOGRAM)),
     "weight decay": ("", True, (COST, f"{COST} + 1e-4{DECAY}")),
     "weight decay elsewhere": ("", False, (COST_HERE, f"{COST_HERE} + 1.0{DECAY}")),
     "another optimizer": ("", True, (ADAM, MOMENTUM)),
@@ -67,7 +69,7 @@ def test_an_edit_of_the_classifier(name, load, small, tmp_path):
     left_out, can_be_compiled, *pairs = CLASSIFIERS[name]
     script = edited(CLASSIFIER, pairs, tmp_path)
     options = ("--data", small, "--n-hidden", 32, "--lr", 0.01, "--training-iters", 128 * 60)
-    accuracies = []
+    accuracies, kept = [], []
     for xla in "auto", "off":
         net = load(script, *options, "--xla", xla)
         accuracies.append(float(re.search(r"\(all 500 images\): (\S+)", net.out)[1]))
@@ -79,6 +81,8 @@ def test_an_edit_of_the_classifier(name, load, small, tmp_path):
         assert told == (asked and not can_be_compiled)
         compiled = any("_xla_compile_id" in op.node_def.attr for op in net.graph.get_operations())
         assert compiled == (xla == "auto" and can_be_compiled)
+        kept.append([len(net.graph.get_collection(key)) for key in ("variables", "summaries")])
+    assert kept[0] == kept[1], "nothing of the compiled copies is saved or drawn"
     auto, off = accuracies
     assert off > 0.3 or name in ("weight decay elsewhere", "only some weights"), "it has learned"
     assert auto == pytest.approx(off, abs=0.1 if name == "dropout" else 0.02)
