@@ -16,6 +16,7 @@ still work after you have edited what these are.
 """
 
 import argparse
+import collections
 import functools
 import gc
 import gzip
@@ -269,7 +270,18 @@ for file in args.read:
 
 
 # ==== training ====================================================================================
-def gradients_of_part(x, y, n):
+def kinds_of_ops(tensor, ends=()):
+    """Return how many operations of each kind a tensor is computed by, from these ends on."""
+    seen, todo = set(ends), [tensor.op]
+    while todo:
+        op = todo.pop()
+        if op not in seen:
+            seen.add(op)
+            todo += [source.op for source in op.inputs]
+    return collections.Counter(op.type for op in seen - set(ends) if op.type != "Placeholder")
+
+
+def gradients_of_part(cost, x, y, n):
     """Return this part's share of the gradients of a batch of n: RNN again, its variables kept."""
     existing = {f"again/{v.op.name}": v for v in tf.global_variables()}
 
@@ -281,8 +293,13 @@ def gradients_of_part(x, y, n):
         again = cost_of(RNN(x), y)
     if len(tf.global_variables()) > len(existing):
         raise ValueError("RNN makes new variables at each call")
-    if again.op.type != cost.op.type or again.op.type == "Sum":
-        raise ValueError("cost is not the mean over the images that cost_of returns")
+    kinds = kinds_of_ops(again, {x.op, y.op})
+    if kinds != kinds_of_ops(cost):
+        raise ValueError("cost is not cost_of(RNN(x), y)")
+    if again.op.type == "Sum":
+        raise ValueError("cost_of returns a sum over the images, not a mean")
+    if {"Print", "PyFunc"} & kinds.keys():
+        raise ValueError("XLA has neither tf.Print nor tf.py_func")
     share = tf.cast(tf.shape(x)[0] / n, tf.float32)
     return tf.gradients(share * again, variables, unconnected_gradients="zero")
 
@@ -296,7 +313,8 @@ def compiled(cost):
     try:
         for part in (x[::2], y[::2]), (x[1::2], y[1::2]):  # a program each, for two cores
             inputs = [*part, tf.shape(x)[0]]
-            halves.append(tf.xla.experimental.compile(gradients_of_part, inputs))
+            gradients = functools.partial(gradients_of_part, cost)
+            halves.append(tf.xla.experimental.compile(gradients, inputs))
     except Exception as error:  # whatever an edited RNN makes TensorFlow raise
         print(f"The training is not compiled: {error!r:.200}")
         for op in graph.get_operations():
@@ -362,7 +380,10 @@ def open_run(sess):
 def what_to_watch(cost, x):
     """Return the cost's gradient at each row, (n_step,), the last being 1, and a summary."""
     with tf.name_scope("gradient_by_row"):
-        gradient = tf.reduce_mean(tf.norm(tf.gradients(cost, x)[0], axis=2), 0)  # of all images
+        gradient = tf.gradients(cost, x, unconnected_gradients="zero")[
+            0
+        ]  # (batch, n_step, n_input)
+        gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # of all images
         gradient /= gradient[-1]
         at_row_1 = gradient[0]
     curves = [tf.summary.histogram(f"weights/{v.op.name}", v) for v in tf.trainable_variables()]
