@@ -151,13 +151,13 @@ def read_npz(file):
     """Return the four arrays of an .npz, in the order of ARRAYS."""
     with open(file, "rb") as start:
         begins = start.read(6)
+    if begins == b"\x93NUMPY":
+        raise ValueError(f"it is one array, {np.load(file, mmap_mode='r').shape}")
     try:
-        npz = np.load(file)
-        if isinstance(npz, np.ndarray):
-            begins = f"one array, {npz.shape}"
-        arrays = {name: npz[name] for name in npz.files}
+        with np.load(file) as npz:
+            arrays = {name: npz[name] for name in npz.files}
     except Exception:
-        raise ValueError(f"it is no whole .npz of numbers, but {begins}") from None
+        raise ValueError(f"it is no whole .npz of numbers, and begins with {begins}") from None
     if not set(ARRAYS) <= arrays.keys():
         raise ValueError(f"it has {', '.join(f'{k} {v.shape}' for k, v in arrays.items())}")
     return [arrays[name] for name in ARRAYS]
@@ -309,11 +309,11 @@ def compiled(cost):
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
         return cost
     graph, halves = tf.get_default_graph(), []
+    gradients = functools.partial(gradients_of_part, cost)
     before = {key: graph.get_collection(key) for key in graph.collections}
     try:
         for part in (x[::2], y[::2]), (x[1::2], y[1::2]):  # a program each, for two cores
             inputs = [*part, tf.shape(x)[0]]
-            gradients = functools.partial(gradients_of_part, cost)
             halves.append(tf.xla.experimental.compile(gradients, inputs))
     except Exception as error:  # whatever an edited RNN makes TensorFlow raise
         print(f"The training is not compiled: {error!r:.200}")
@@ -338,8 +338,8 @@ def training_steps(done, last_step):
     """Yield the steps after `done`, with a progress bar, until the last one or until Ctrl-C."""
     for writer in train_writer, validation_writer:  # TensorBoard drops points after step `done`
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), done + 1)
-    note = lambda number, frame: signals.append(number)  # noqa: E731
-    before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = {n: signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers}
     bar = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
     try:
         for step in tqdm(range(done + 1, last_step + 1), disable=None, **bar):
@@ -347,8 +347,8 @@ def training_steps(done, last_step):
             if signals:
                 break
     finally:
-        for number in before:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # ==== the run's folder ============================================================================

@@ -110,16 +110,16 @@ def iterations():
     """Yield 0, 1, ... with a progress bar, until the last, Ctrl-C, or the window is closed."""
     if not window:
         print("No window here: the picture will be fit.png in the run's folder")
-    note = lambda number, frame: signals.append(number)  # noqa: E731
-    before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = {n: signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers}
     try:
         for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
             yield i
             if signals:
                 break
     finally:
-        for number in before:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def as_text(costs):

@@ -1,16 +1,13 @@
 """--read: a picture of a digit, however it was made, is brought into the form that MNIST has."""
 
 import re
-import sys
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, ROOT, SMALL, events, refused
+from conftest import CLASSIFIER, SMALL, events, refused
+from handwriting import page_with
 from PIL import Image, ImageOps
 from readme import EDITS, edited
-
-sys.path.insert(0, str(ROOT / "tests" / "benchmark"))
-from handwriting import page_with
 
 
 @pytest.fixture(scope="module")

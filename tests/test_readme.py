@@ -1,18 +1,15 @@
 """What the README says is so: commands run, links lead somewhere, figures were measured."""
 
-import json
 import re
-import sys
 
+import claims
 import numpy as np
 import pytest
 from conftest import CLASSIFIER, REGRESSION, SMALL, run, tensorboard
 from readme import EDITS, HALVES, README, ROOT, edits
 
-BENCHMARK = ROOT / "tests" / "benchmark"
 REFERENCE = ROOT / "logs" / "reference"
-CLAIMS = json.loads((BENCHMARK / "claims.json").read_text())
-RESULTS = (BENCHMARK / "results.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "tests" / "benchmark" / "results.md").read_text(encoding="utf-8")
 PRINTED = "".join(path.read_text() for path in sorted(REFERENCE.glob("*/printed.txt")))
 FEW = {CLASSIFIER: ("--training-iters", 128), REGRESSION: ("--iterations", 2)}
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -63,19 +60,16 @@ def test_what_the_scripts_print_is_what_the_reference_runs_printed():
 
 def test_every_range_is_the_lowest_and_the_highest_of_five_runs():
     """With two digits; and what is stored contradicts nothing that the page says."""
-    sys.path.insert(0, str(BENCHMARK))
-    from claims import CLAIMS as SENTENCES
-    from claims import NETWORKS, REGRESSIONS, contradicted
-
-    assert CLAIMS.keys() - {"measured"} == {*NETWORKS, *REGRESSIONS, *EDITS}
-    assert len(SENTENCES) > 15 and contradicted() == []
+    names = claims.stored.keys() - {"measured"}
+    assert names == {*claims.NETWORKS, *claims.REGRESSIONS, *EDITS}
+    assert len(claims.CLAIMS) > 15 and claims.contradicted() == []
     columns = [
-        [run[figure] for run in CLAIMS[name]]
-        for name in CLAIMS.keys() - {"measured"}
+        claims.of(name, figure)
+        for name in names
         for figure in ("accuracy", "first_128", "lstm", "feedforward")
-        if figure in CLAIMS[name][0]
+        if figure in claims.stored[name][0]
     ]
-    columns += np.array([run["probe"] for run in CLAIMS["LSTM"]]).T.tolist()
+    columns += claims.probe("LSTM").T.tolist()
     read = re.findall(r"^\| [0-4] \|((?: [01]\.\d{3} \|){7})", RESULTS, re.MULTILINE)
     assert len(read) == 5, "handwriting.py's table"
     columns += np.array([row.split("|")[:-1] for row in read], float).T.tolist()

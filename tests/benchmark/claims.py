@@ -17,13 +17,13 @@ import runpy
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from machine import date_and_processor
 from readme import EDITS, edited
 
 CLASSIFIER = HERE.parents[1] / "mnist_lstm_classifier.py"
@@ -47,8 +47,8 @@ REGRESSIONS = {
     "regression, 5 steps, 800 iterations": "--time-steps 5 --iterations 800",
     "regression, 2 units": "--cell-size 2",
 }
-# What the README says of these networks, and a function of their runs, {name: [seed 0, ...]}, that
-# is true where the figures agree; `accuracy`, `row_1`, ... below tell a figure of each seed.
+# What the README says of these networks, and a function that is true where the stored figures
+# agree; `accuracy`, `row_1`, ... below tell a figure of each seed.
 CLAIMS = {
     "The state knows more with every row, and the probe is as good as the network": lambda: all(
         (np.maximum.accumulate(known) - known).max() <= 0.02
@@ -139,11 +139,6 @@ def row_1(name, step=None):
     return [run["gradient"][step or max(run["gradient"], key=int)][0] for run in stored[name]]
 
 
-def processor():
-    with open("/proc/cpuinfo") as file:
-        return re.search(r"model name\s*: (.*)", file.read())[1]
-
-
 def contradicted():
     """Return the claims that the stored figures contradict; those of missing ones are left out."""
     false = []
@@ -151,7 +146,7 @@ def contradicted():
         try:
             if not holds():
                 false.append(claim)
-        except (KeyError, ValueError):
+        except KeyError:
             pass  # not measured yet
     return false
 
@@ -231,7 +226,7 @@ def tables():
     options = {**NETWORKS, **REGRESSIONS, **dict.fromkeys(EDITS, "an edit of the README")}
     for name, typed in options.items():
         for figure in "accuracy", "lstm", "feedforward":
-            if figure in stored[name][0]:
+            if name in stored and figure in stored[name][0]:
                 values = " ".join(f"{value:.4f}" for value in of(name, figure))
                 known = {"accuracy": name}.get(figure, f"{name}: {figure}")
                 line = f"| {known} | `{typed or 'none'}` | {values} |"
@@ -263,13 +258,14 @@ elif __name__ == "__main__":
     if args.choose:
         sys.exit(choose())
     for name in [args.only] if args.only else both:
-        before, stored[name] = stored.get(name, []), json.loads(json.dumps(train(name)))
+        before = dict(stored)
+        stored[name] = train(name)
         print(name, *(run.get("accuracy", run.get("lstm")) for run in stored[name]), flush=True)
         false = contradicted()
         if false:
             print("Not stored. The README says otherwise:", *false, sep="\n  ")
-            stored[name] = before
+            stored = before
         else:
-            stored["measured"] = f"{time.strftime('%Y-%m-%d')}, {processor()}"
+            stored["measured"] = date_and_processor()
             STORED.write_text(json.dumps(stored) + "\n")
     print(tables())
