@@ -16,7 +16,6 @@ still work after you have edited what these are.
 """
 
 import argparse
-import collections
 import functools
 import gc
 import gzip
@@ -236,8 +235,7 @@ def read_data_sets(source):
 def read_picture(file):
     """Return a page, from 0 to 1, and the digit on it as MNIST has it, (28, 28), from 0 to 255."""
     with Image.open(file) as picture:
-        picture = ImageOps.exif_transpose(picture).convert("LA")
-    picture = ImageOps.contain(picture, (300, 300))
+        picture = ImageOps.contain(ImageOps.exif_transpose(picture).convert("LA"), (300, 300))
     grey, alpha = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
     behind = grey[alpha > 0.5].mean() < 0.5  # behind dark ink, what is transparent is white
     page = grey * alpha + behind * (1 - alpha)
@@ -271,14 +269,14 @@ for file in args.read:
 
 # ==== training ====================================================================================
 def kinds_of_ops(tensor, ends=()):
-    """Return how many operations of each kind a tensor is computed by, from these ends on."""
+    """Return the kinds of all operations that compute a tensor, sorted; from these ends on."""
     seen, todo = set(ends), [tensor.op]
     while todo:
         op = todo.pop()
         if op not in seen:
             seen.add(op)
             todo += [source.op for source in op.inputs]
-    return collections.Counter(op.type for op in seen - set(ends) if op.type != "Placeholder")
+    return sorted(op.type for op in seen - set(ends) if op.type != "Placeholder")
 
 
 def gradients_of_part(cost, x, y, n):
@@ -298,7 +296,7 @@ def gradients_of_part(cost, x, y, n):
         raise ValueError("cost is not cost_of(RNN(x), y)")
     if again.op.type == "Sum":
         raise ValueError("cost_of returns a sum over the images, not a mean")
-    if {"Print", "PyFunc"} & kinds.keys():
+    if {"Print", "PyFunc"} & set(kinds):
         raise ValueError("XLA has neither tf.Print nor tf.py_func")
     share = tf.cast(tf.shape(x)[0] / n, tf.float32)
     return tf.gradients(share * again, variables, unconnected_gradients="zero")
@@ -380,9 +378,7 @@ def open_run(sess):
 def what_to_watch(cost, x):
     """Return the cost's gradient at each row, (n_step,), the last being 1, and a summary."""
     with tf.name_scope("gradient_by_row"):
-        gradient = tf.gradients(cost, x, unconnected_gradients="zero")[
-            0
-        ]  # (batch, n_step, n_input)
+        (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
         gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # of all images
         gradient /= gradient[-1]
         at_row_1 = gradient[0]

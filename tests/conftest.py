@@ -3,13 +3,12 @@
 import gc
 import io
 import os
-import re
 import runpy
 import signal
 import sys
 import threading
 import urllib.request
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import SimpleNamespace
@@ -26,10 +25,13 @@ CLASSIFIER, REGRESSION = ROOT / "mnist_lstm_classifier.py", ROOT / "sin_cos_regr
 SMALL = ("--n-hidden", "8", "--xla", "off")  # quick, where the network does not matter
 
 
-def start(script, *options, python=(sys.executable,), **keywords):
-    """Start a script in the background, its stdout and stderr kept apart, as text."""
+def start(script, *options, python=(sys.executable,), until=None, **keywords):
+    """Start a script in the background, perhaps until it has printed a line that begins so."""
     command = list(map(str, (*python, script, *options)))
-    return Popen(command, text=True, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, **keywords)
+    process = Popen(command, text=True, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, **keywords)
+    if until:
+        assert any(line.startswith(until) for line in process.stdout), process.stderr.read()
+    return process
 
 
 def finish(process):
@@ -75,11 +77,13 @@ def settings(run_dir):
     return {name: getattr(value, value.WhichOneof("kind")) for name, value in options.items()}
 
 
-@contextmanager
-def tensorboard(logdir, *options, **keywords):
-    """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
-    server = Popen([*command, *options], stderr=PIPE, text=True, **keywords)
+def tensorboard(logdir, *options):
+    """Start TensorBoard's own server on a log folder; return a function that asks it for a path."""
+    from tensorboard.program import TensorBoard
+
+    server = TensorBoard()
+    server.configure((None, "--logdir", str(logdir), "--port", "0", *options))
+    address = server.launch()  # until the test's process ends
 
     def ask(path, *until):
         """Ask until the answer holds all these words: it serves at once and reads meanwhile."""
@@ -90,13 +94,7 @@ def tensorboard(logdir, *options, **keywords):
             threading.Event().wait(0.1)
         raise TimeoutError(told)
 
-    try:
-        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield ask
-    finally:
-        server.kill()
-        server.wait()
+    return ask
 
 
 @pytest.fixture(scope="session")
@@ -125,16 +123,6 @@ def restored(net):
         sess = net.tf.Session()
         net.tf.train.Saver().restore(sess, net.tf.train.latest_checkpoint(net.run_dir))
     return sess
-
-
-@pytest.fixture
-def started(tmp_path):
-    def started(script, *options):  # goes on once the first line of training is printed
-        process = start(script, *options, "--logdir", tmp_path / "logs")
-        assert any(re.match("Iter|cost", line) for line in process.stdout), process.stderr.read()
-        return process
-
-    return started
 
 
 @pytest.fixture(scope="session")

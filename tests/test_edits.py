@@ -7,7 +7,7 @@ import re
 import signal
 import traceback
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import patch
 
 import pytest
 from conftest import CLASSIFIER, REGRESSION, SMALL
@@ -106,15 +106,12 @@ def test_an_edit_of_the_regression(name, load, tmp_path):
     assert (Path(net.run_dir) / "fit.png").exists()
 
 
-def test_a_mistake_in_an_edit_is_shown_whole_and_the_signals_are_put_back(
-    load, small, tmp_path, monkeypatch
-):
+def test_a_mistake_in_an_edit_is_shown_whole_and_the_signals_are_put_back(load, small, tmp_path):
     """A learner sees the line; in a notebook, the stop button would otherwise be dead."""
     edit = [("batch_x.reshape(batch_size, n_step, n_input)", "batch_x.reshape(-1, 1, 1)")]
-    monkeypatch.setattr(signal, "signal", Mock(wraps=signal.signal))
-    with pytest.raises(ValueError, match="Cannot feed value of shape") as error:
+    fault = pytest.raises(ValueError, match="Cannot feed value of shape")
+    with patch("signal.signal", wraps=signal.signal) as set_handler, fault as error:
         load(edited(CLASSIFIER, edit, tmp_path), *SMALL, "--data", small)
     assert "sess.run(optimizer" in "".join(traceback.format_tb(error.tb))
     # the script's last two calls; then come two of the test's own
-    handlers = [call[0][1] for call in signal.signal.call_args_list[-4:-2]]
-    assert handlers == [signal.SIG_DFL, signal.SIG_DFL]
+    assert [call[0][1] for call in set_handler.call_args_list[-4:-2]] == [signal.SIG_DFL] * 2

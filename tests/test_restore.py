@@ -41,8 +41,7 @@ def copy(whole, tmp_path):
 
 
 def killed_after(line, *options):
-    process = start(CLASSIFIER, *options)
-    assert any(told.startswith(line) for told in process.stdout), process.stderr.read()
+    process = start(CLASSIFIER, *options, until=line)
     process.kill()
     process.communicate()
 
@@ -71,12 +70,11 @@ def assert_nothing_happened(resumed, whole):
     assert len(notes) == 1, "the options, and what gradient.png shows"
 
 
-@pytest.mark.parametrize("step", [5, 245])
-def test_killed_at_a_step(step, whole, load, small, tmp_path):
-    killed_after(f"Iter {step * 32},", *OPTIONS, "--data", small, "--logdir", tmp_path)
+def test_killed_between_two_checkpoints(whole, load, small, tmp_path):
+    killed_after(f"Iter {245 * 32},", *OPTIONS, "--data", small, "--logdir", tmp_path)
     resumed = finished(load, "--restore", only_run(tmp_path))
     assert resumed.dir == only_run(tmp_path), "it goes on in the same folder"
-    assert resumed.lines[0].startswith(f"Iter {(step // 100 * 100 + 5) * 32},")
+    assert resumed.lines[0].startswith(f"Iter {205 * 32},")
     assert_nothing_happened(resumed, whole)
 
 
@@ -108,10 +106,10 @@ def test_killed_while_it_saved(whole, load, small, tmp_path):
     assert resumed.lines[0].startswith(f"Iter {105 * 32},")
     assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
-        with tensorboard(run_dir, f"--load_fast={load_fast}") as ask:
-            for (part, tag), curve in zip(CURVES, curves(whole.dir)):
-                points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
-                assert [(step, value) for _, step, value in points] == curve
+        ask = tensorboard(run_dir, f"--load_fast={load_fast}")
+        for (part, tag), curve in zip(CURVES, curves(whole.dir)):
+            points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
+            assert [(step, value) for _, step, value in points] == curve
 
 
 def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_them(
@@ -125,18 +123,9 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
 
-    # by the longer run's cosine: step 251 is Adam's; the shorter run's rate had come to 0
-    at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32).saved
-    rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
-    rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
-    for name in [name for name in whole.saved if f"{name}/Adam" in whole.saved]:
-        m, v = (np.float64(at_251[f"{name}/{moment}"]) for moment in ("Adam", "Adam_1"))
-        expected = whole.saved[name] - rate * m / (np.sqrt(v) + 1e-8)
-        np.testing.assert_allclose(at_251[name], expected, atol=1e-8)
-        assert (at_251[name] != whole.saved[name]).any()
-
     killed_after(f"Iter {255 * 32},", "--restore", copy, "--training-iters", 350 * 32)
     longer = finished(load, "--restore", copy)  # without a word
+    assert longer.last_step == 350, "where the cosine comes to 0"
     assert longer.lines[0].startswith(f"Iter {255 * 32},") and len(longer.lines) == 20 + 2
     assert steps(copy) == [300, 350]
     assert f"--logdir {copy.parent.parent}\n" in longer.out, "the folder's own place"
