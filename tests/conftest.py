@@ -3,12 +3,13 @@
 import gc
 import io
 import os
+import re
 import runpy
 import signal
 import sys
 import threading
 import urllib.request
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import SimpleNamespace
@@ -77,13 +78,11 @@ def settings(run_dir):
     return {name: getattr(value, value.WhichOneof("kind")) for name, value in options.items()}
 
 
-def tensorboard(logdir, *options):
-    """Start TensorBoard's own server on a log folder; return a function that asks it for a path."""
-    from tensorboard.program import TensorBoard
-
-    server = TensorBoard()
-    server.configure((None, "--logdir", str(logdir), "--port", "0", *options))
-    address = server.launch()  # until the test's process ends
+@contextmanager
+def tensorboard(logdir, *options, **keywords):
+    """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
+    server = Popen([*command, *options], stderr=PIPE, text=True, **keywords)
 
     def ask(path, *until):
         """Ask until the answer holds all these words: it serves at once and reads meanwhile."""
@@ -94,7 +93,13 @@ def tensorboard(logdir, *options):
             threading.Event().wait(0.1)
         raise TimeoutError(told)
 
-    return ask
+    try:
+        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
+        threading.Thread(target=server.stderr.read, daemon=True).start()
+        yield ask
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture(scope="session")

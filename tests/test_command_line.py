@@ -108,6 +108,7 @@ def test_ctrl_c_before_training_ends_at_once_without_a_traceback(tmp_path):
 
 def test_a_terminal_gets_a_progress_bar_below_the_lines(tmp_path, few):
     master, slave = pytest.importorskip("pty").openpty()
+    subprocess.run(["stty", "rows", "24", "cols", "80"], stdin=slave, check=True)
     command = [sys.executable, CLASSIFIER, *map(str, few[CLASSIFIER]), "--logdir", tmp_path]
     seen = b""
     with subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL) as process:

@@ -106,10 +106,10 @@ def test_killed_while_it_saved(whole, load, small, tmp_path):
     assert resumed.lines[0].startswith(f"Iter {105 * 32},")
     assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
-        ask = tensorboard(run_dir, f"--load_fast={load_fast}")
-        for (part, tag), curve in zip(CURVES, curves(whole.dir)):
-            points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
-            assert [(step, value) for _, step, value in points] == curve
+        with tensorboard(run_dir, f"--load_fast={load_fast}") as ask:
+            for (part, tag), curve in zip(CURVES, curves(whole.dir)):
+                points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
+                assert [(step, value) for _, step, value in points] == curve
 
 
 def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_them(
