@@ -158,7 +158,7 @@ def add_to_curves(i, costs):
 LINES = {"cosx": ["#D55E00", "-"], "lstm": ["#0072B2", "--"], "feedforward": ["#009E73", "-."]}
 widths = {"width_ratios": [3, 2]}
 figure, (course, plane) = plt.subplots(1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw=widths)
-figure.subplots_adjust(0.09, 0.15, 0.97, 0.9, 0.28)
+figure.subplots_adjust(0.105, 0.15, 0.97, 0.9, 0.28)
 course.set(xlabel="x", ylabel="cosx")
 plane.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
 curves, orbits = {}, {}
@@ -193,7 +193,7 @@ def add_to_picture(i, costs, *new):
     pair.set_visible(np.allclose([sinx, cosx], [np.sin(x), np.cos(x)]))  # unless you edit get_batch
     plane.set_title("one sin x, two cos x" if pair.get_visible() else "")
     told = [f"{name} cost {cost:.3f}" for name, cost in zip(names, costs) if name in NETWORKS]
-    course.set_title(f"{i + 1} iterations, {', '.join(told)}", fontsize=13)
+    course.set_title(f"{i + 1} iterations, {', '.join(told)}", fontsize=12)
     if film:
         film.grab_frame()
     if window:
