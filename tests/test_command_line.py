@@ -56,6 +56,13 @@ def test_a_cost_that_is_not_finite_ends_the_run_but_keeps_the_network(few, load,
     assert (only_run(tmp_path) / "model.ckpt-0.index").exists()
 
 
+@each
+def test_two_runs_of_the_same_second_have_a_folder_each(script, load, few, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda _: "20261124-120000")
+    runs = [load(script, *few[script], "--logdir", tmp_path).run_dir for _ in "ab"]
+    assert [os.path.basename(run) for run in runs] == ["20261124-120000", "20261124-120000+"]
+
+
 def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, capsys, monkeypatch):
     alone = Path(shutil.copy(CLASSIFIER, tmp_path))
     images, labels = np.full((50, 28, 28), 51, np.uint8), np.full(50, 7, np.uint8)
@@ -117,7 +124,7 @@ def test_a_terminal_gets_a_progress_bar_below_the_lines(tmp_path, few):
             for part in iter(lambda: os.read(master, 4096), b""):
                 seen += part
     os.close(master)
-    assert process.returncode == 0 and b"10/10" in seen
+    assert process.returncode == 0 and b"100%|" in seen and b"10/10" in seen
     assert re.search(rb"Iter 1280, Minibatch Loss= \S+, Training Accuracy= \S+\r?\n", seen)
 
 

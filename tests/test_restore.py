@@ -70,11 +70,12 @@ def assert_nothing_happened(resumed, whole):
     assert len(notes) == 1, "the options, and what gradient.png shows"
 
 
-def test_killed_between_two_checkpoints(whole, load, small, tmp_path):
-    killed_after(f"Iter {245 * 32},", *OPTIONS, "--data", small, "--logdir", tmp_path)
+@pytest.mark.parametrize("step", [5, 245])
+def test_killed_at_a_step(step, whole, load, small, tmp_path):
+    killed_after(f"Iter {step * 32},", *OPTIONS, "--data", small, "--logdir", tmp_path)
     resumed = finished(load, "--restore", only_run(tmp_path))
     assert resumed.dir == only_run(tmp_path), "it goes on in the same folder"
-    assert resumed.lines[0].startswith(f"Iter {205 * 32},")
+    assert resumed.lines[0].startswith(f"Iter {(step // 100 * 100 + 5) * 32},")
     assert_nothing_happened(resumed, whole)
 
 
@@ -123,9 +124,18 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
 
+    # by the longer run's cosine: step 251 is Adam's; the shorter run's rate had come to 0
+    at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32).saved
+    rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
+    rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
+    for name in [name for name in whole.saved if f"{name}/Adam" in whole.saved]:
+        m, v = (np.float64(at_251[f"{name}/{moment}"]) for moment in ("Adam", "Adam_1"))
+        expected = whole.saved[name] - rate * m / (np.sqrt(v) + 1e-8)
+        np.testing.assert_allclose(at_251[name], expected, atol=1e-8)
+        assert (at_251[name] != whole.saved[name]).any()
+
     killed_after(f"Iter {255 * 32},", "--restore", copy, "--training-iters", 350 * 32)
     longer = finished(load, "--restore", copy)  # without a word
-    assert longer.last_step == 350, "where the cosine comes to 0"
     assert longer.lines[0].startswith(f"Iter {255 * 32},") and len(longer.lines) == 20 + 2
     assert steps(copy) == [300, 350]
     assert f"--logdir {copy.parent.parent}\n" in longer.out, "the folder's own place"

@@ -81,20 +81,20 @@ def test_a_run_prints_the_articles_lines_the_same_ones_for_the_same_seed(both, f
     """`cost: ` every 20 iterations, and at the end that of 2,000 further steps."""
     lstm = load(REGRESSION, "--iterations", 41)
     feedforward = load(REGRESSION, "--iterations", 41, "--network", "feedforward")
-    costs = re.findall(BOTH, both.out)
-    for net, pattern, told in (
-        (both, BOTH, costs),
-        (lstm, COST, [cost for cost, _ in costs]),
-        (feedforward, COST, [cost for _, cost in costs]),
-    ):
+    for net, pattern in (both, BOTH), (lstm, COST), (feedforward, COST):
         lines = net.out.splitlines()
         assert lines[0] == "No window here: the picture will be fit.png in the run's folder"
         assert all(re.fullmatch(pattern, line) for line in lines[1:4])
         assert re.fullmatch(r"2000 steps more, weights frozen, " + pattern, lines[4])
-        assert lines[5] == f"This run is in {net.run_dir}" and lines[6].startswith("To look at it")
-        assert re.findall(pattern, net.out) == told
+        assert lines[5] == f"This run is in {net.run_dir}"
+        assert lines[6].startswith("To look at it: ") and len(lines) == 7
+        np.testing.assert_array_equal(curves(net.run_dir), curves(both.dir), "both, in any case")
+    told = re.findall(BOTH, both.out)
+    assert re.findall(COST, lstm.out) == [cost for cost, _ in told]
+    assert re.findall(COST, feedforward.out) == [cost for _, cost in told]
     first, second = (re.findall(BOTH, net.out) for net in five_seeds[:2])
-    assert costs[:3] == first[:3] != second[:3]
+    assert told[:3] == first[:3] != second[:3]
+    assert float(told[0][0]) > float(told[1][0]) > float(told[2][0])
 
 
 def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
@@ -124,10 +124,11 @@ def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
 def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(both):
     """The animation has a frame for each iteration."""
     assert settings(both.dir)["time_steps"] == 20
-    written = events(both.dir / "lstm")
-    (picture,) = written.Images("fit")
+    (picture,) = events(both.dir / "lstm").Images("fit")
     assert picture.encoded_image_string == (both.dir / "fit.png").read_bytes()
-    top = {node.name.split("/")[0] for node in written.Graph().node}
+    with Image.open(both.dir / "fit.png") as image:
+        assert image.size == (704, 352)
+    top = {node.name.split("/")[0] for node in events(both.dir / "lstm").Graph().node}
     assert {"input", "rnn", "output_layer", "feedforward", "cost", "train"} <= top
     with Image.open(both.gif) as gif:
         assert gif.n_frames == 41
@@ -137,18 +138,23 @@ def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(both)
 
 
 def test_the_picture_says_what_it_shows(five_seeds):
-    """The last 314 steps, and the newest batch's first row; the same points against sin x."""
     net = five_seeds[0]
     told = "200 iterations, lstm cost {:.3f}, feedforward cost {:.3f}"
     assert net.course.get_title() == told.format(*curves(net.run_dir)[:, -1])
     assert net.plane.get_title() == "one sin x, two cos x"
+    labels = [(a.get_xlabel(), a.get_ylabel()) for a in (net.course, net.plane)]
+    assert labels == [("x", "cosx"), ("sinx", "cosx")]
     x = np.arange(200 * 20)[-20 - 314 :] * STEP
-    np.testing.assert_allclose(net.curves["cosx"].get_data(), [x, np.cos(x)])
+    np.testing.assert_allclose(net.curves["cosx"].get_xdata(), x)
+    np.testing.assert_allclose(net.curves["cosx"].get_ydata(), np.cos(x))
     for name, outputs in ("lstm", net.outputs), ("feedforward", net.feedforward_outputs):
-        fitted = net.curves[name].get_ydata()
-        np.testing.assert_array_equal(fitted[-20:], outputs.flatten()[:20])
-        np.testing.assert_allclose(net.orbits[name].get_data(), [np.sin(x), fitted])
-    assert len({line.get_linestyle() for line in net.curves.values()}) == 3, "in print, too"
+        curve, orbit = net.curves[name], net.orbits[name]
+        np.testing.assert_array_equal(curve.get_ydata()[-20:], outputs.flatten()[:20])
+        np.testing.assert_allclose(orbit.get_xdata(), np.sin(x))
+        np.testing.assert_array_equal(orbit.get_ydata(), curve.get_ydata())
+        assert orbit.get_markevery() == [len(x) - 1], "the newest point is marked"
+    assert len({line.get_linestyle() for line in net.curves.values()}) == 3
+    assert len(net.figure.findobj()) < 300, "lines are made once, not two a frame"
 
 
 @pytest.fixture
@@ -187,20 +193,22 @@ def close(screen):
         display.sync()
 
 
-def test_the_last_window_stays_until_ctrl_c(screen, tmp_path):
+def test_the_window_is_drawn_anew_and_stays_until_it_is_closed(screen, tmp_path):
     process = start(REGRESSION, "--iterations", 30, "--logdir", tmp_path, env=screen)
     first = look(screen, process)
     assert any(line.startswith("To look at it") for line in process.stdout), "the run is over"
-    assert (look(screen, process) != first).any() and process.poll() is None, "drawn anew"
-    process.send_signal(signal.SIGINT)
-    assert "Traceback" not in finish(process).stderr
+    assert (look(screen, process) != first).any() and process.poll() is None
+    close(screen)
+    result = finish(process)
+    assert result.status == 0 and "Traceback" not in result.stderr
 
 
-def test_a_window_that_is_closed_ends_the_run_as_ctrl_c_does(screen, tmp_path):
+@pytest.mark.parametrize("end", ["closed", "Ctrl-C"])
+def test_a_window_that_is_closed_ends_the_run_as_ctrl_c_does(end, screen, tmp_path):
     gif = tmp_path / "fit.gif"
     process = start(REGRESSION, "--save", gif, "--logdir", tmp_path, env=screen)
     look(screen, process)
-    close(screen)
+    close(screen) if end == "closed" else process.send_signal(signal.SIGINT)
     result = finish(process)
     assert result.status == 130 and "Traceback" not in result.stderr
     assert "2000 steps more" in result.stdout
