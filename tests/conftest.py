@@ -20,6 +20,7 @@ import pytest
 # as in the scripts, for the tests that import TensorFlow; no window; a pipe is a pipe
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
 os.environ.update(MPLBACKEND="agg", PYTHONUNBUFFERED="")
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiles small networks sooner
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSIFIER, REGRESSION = ROOT / "mnist_lstm_classifier.py", ROOT / "sin_cos_regression.py"
@@ -104,18 +105,27 @@ def tensorboard(logdir, *options, **keywords):
 
 @pytest.fixture(scope="session")
 def load(tmp_path_factory):
-    """Run a script inside the test; return its names (x, pred, cost, ...), graph and output."""
-    import matplotlib.pyplot as plt
+    """Run a script inside the test; return its names (x, pred, cost, ...), graph and output.
 
-    def load(script, *options):
+    Its pictures are made, but only with rendered=True are they rendered: it takes a second.
+    """
+    import matplotlib.pyplot as plt
+    import tensorflow.compat.v1  # noqa: F401
+
+    gc.freeze()  # once, not again and again by the scripts: the network before would stay, too
+
+    def load(script, *options, rendered=False):
         argv = [str(script), "--logdir", str(tmp_path_factory.mktemp("loaded")), *map(str, options)]
         gc.collect()  # the names of the run before: more than a hundred megabytes
         with ExitStack() as put_back, plt.rc_context(), redirect_stdout(io.StringIO()) as told:
             for number in signal.SIGINT, signal.SIGTERM:
                 put_back.callback(signal.signal, number, signal.getsignal(number))
-            put_back.callback(gc.unfreeze)
             put_back.callback(plt.close, "all")
-            put_back.enter_context(pytest.MonkeyPatch.context()).setattr(sys, "argv", argv)
+            patch = put_back.enter_context(pytest.MonkeyPatch.context())
+            patch.setattr(sys, "argv", argv)
+            patch.setattr(gc, "freeze", lambda: None)
+            if not rendered:
+                patch.setattr(plt.Figure, "savefig", lambda self, file: Path(file).touch())
             names = runpy.run_path(str(script), run_name="__main__")
         return SimpleNamespace(graph=names["tf"].get_default_graph(), out=told.getvalue(), **names)
 

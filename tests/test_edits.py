@@ -28,7 +28,6 @@ MOMENTUM = "MomentumOptimizer(10 * lr, 0.9).minimize(compiled(cost), global_step
 CLASS = "n_classes = mnist.n_classes"
 SIX = {name: pairs for name, (_, pairs) in EDITS.items()}  # those of the README
 CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be compiled, the lines
-    "nothing": ("", True),
     "two layers": ("inside", True, *SIX["two layers"]),
     "GRU": ("inside", True, *SIX["GRU"]),
     "dropout": ("", True, *SIX["dropout"]),
@@ -40,19 +39,25 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "a Keras layer": ("", False, (LAST, "tf.keras.layers.Dense(n_hidden)(outputs[-1]), w)")),
     "a variable inside RNN": ("", False, (LAST, f"{LAST} + tf.Variable(tf.zeros([n_classes]))")),
     "batch normalization": ("", False, (LAST, NORMALIZED)),
-    "a histogram inside RNN": ("", True, ("return tf.matmul", HISTOGRAM)),
-    "weight decay": ("", True, (COST, f"{COST} + 1e-4{DECAY}")),
-    "weight decay elsewhere": ("", False, (COST_HERE, f"{COST_HERE} + 1.0{DECAY}")),
+    "weight decay and a histogram": (
+        "",
+        True,
+        (COST, f"{COST} + 1e-4{DECAY}"),
+        ("return tf.matmul", HISTOGRAM),
+    ),
+    "weight decay elsewhere": ("", False, (ADAM, ADAM.replace("(cost)", f"(cost + 1e-4{DECAY})"))),
     "another loss in place": ("", False, (COST_HERE, "cost = tf.reduce_mean((pred - y) ** 2)")),
     "from the bottom up": ("inside", False, ("pred = RNN(x)", "pred = RNN(tf.reverse(x, [1]))")),
-    "a larger cost": ("", False, (ADAM, ADAM.replace("(cost)", "(cost + tf.nn.l2_loss(w))"))),
     "tf.Print": ("", False, (LAST, "tf.Print(outputs[-1], [0.0], first_n=1), w)")),
     "another optimizer": ("", True, (ADAM, MOMENTUM)),
-    "only some weights": ("", True, (ADAM, ADAM.replace("step)", "step, [w, b])"))),
     "the article's optimizer": ("", False, (ADAM, "AdamOptimizer(lr).minimize(cost)")),
     "the article's outputs": ("rows inside", True, (', name="outputs")', ")")),
-    "both directions": ("inside", True, (DYNAMIC, TWO_WAYS)),
-    "one class more": ("", True, (CLASS, f"{CLASS} + 1")),
+    "both directions, and one class more": (
+        "inside",
+        True,
+        (DYNAMIC, TWO_WAYS),
+        (CLASS, f"{CLASS} + 1"),
+    ),
 }
 CELL = "cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)"
 STACK = f"cell = tf.nn.rnn_cell.MultiRNNCell([{CELL[7:]}, {CELL[7:]}])"
@@ -72,10 +77,10 @@ REGRESSIONS = {
 def test_an_edit_of_the_classifier(name, load, small, tmp_path):
     left_out, can_be_compiled, *pairs = CLASSIFIERS[name]
     script = edited(CLASSIFIER, pairs, tmp_path)
-    options = ("--data", small, "--n-hidden", 32, "--lr", 0.01, "--training-iters", 128 * 60)
+    options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 64 * 60)
     accuracies, kept = [], []
     for xla in "auto", "off":
-        net = load(script, *options, "--xla", xla)
+        net = load(script, "--data", small, *options, "--xla", xla, rendered=xla == "auto")
         accuracies.append(float(re.search(r"\(all 500 images\): (\S+)", net.out)[1]))
         pictures = {path.stem for path in Path(net.run_dir).glob("*.png")}
         assert pictures == {"mistakes", "gradient", "rows", "inside"} - set(left_out.split())
@@ -88,7 +93,7 @@ def test_an_edit_of_the_classifier(name, load, small, tmp_path):
         kept.append([len(net.graph.get_collection(key)) for key in ("variables", "summaries")])
     assert kept[0] == kept[1], "nothing of the compiled copies is saved or drawn"
     auto, off = accuracies
-    assert off > 0.3 or name in ("weight decay elsewhere", "only some weights"), "it has learned"
+    assert off > 0.3, "it has learned"
     assert auto == pytest.approx(off, abs=0.1 if name == "dropout" else 0.02)
 
 

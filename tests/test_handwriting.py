@@ -15,8 +15,9 @@ def net(load, mnist, tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("pages"), np.random.RandomState(0)
     for i in range(30):
         page_with(mnist.x_test[i], i % 3, random).save(folder / f"{i}.png")
-    options = ("--n-hidden", 64, "--lr", 0.01, "--training-iters", 32000, "--xla", "off")
-    return load(CLASSIFIER, *options, "--read", *(folder / f"{i}.png" for i in range(30)))
+    options = ("--n-hidden", 64, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
+    pages = [folder / f"{i}.png" for i in range(30)]
+    return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, rendered=True)
 
 
 def test_pages_are_read_as_well_as_the_images_themselves_and_look_like_them(net, mnist):

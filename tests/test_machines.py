@@ -7,12 +7,12 @@ import pytest
 from conftest import CLASSIFIER, REGRESSION, ROOT
 
 STOP_BUTTON = """
-import _thread, threading
-over = threading.Event()
-def stop_button():
-    while not over.wait(5):
+import _thread, builtins
+def print_and_press(*values, write=print, **how):
+    write(*values, **how)
+    if str(values[0]).startswith(("Iter", "cost: ")):
         _thread.interrupt_main()
-threading.Thread(target=stop_button, daemon=True).start()
+builtins.print = print_and_press
 """
 
 
@@ -39,32 +39,34 @@ def test_uv_is_told_the_same_as_pip_and_the_lowest_allowed_versions_are_tested()
         assert re.match(rf"{re.escape(allowed[name])}(\.|$)", version), name
 
 
-@pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
-def test_a_notebook_runs_a_script_twice_and_lives_on(script, small, tmp_path, monkeypatch):
+def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeypatch):
     """`%run`, in the kernel's own process, and `!python`, which inherits its MPLBACKEND."""
     monkeypatch.delenv("MPLBACKEND")  # the kernel's own
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
-    count, few, options = "--iterations", 21, ""
-    if script == CLASSIFIER:
-        count, few, options = "--training-iters", 1280, f"--n-hidden 8 --xla off --data '{small}'"
-    words = f"'{script}' {options} --logdir '{tmp_path}' {count}"
+    few = f"--n-hidden 8 --xla off --data '{small}'"
+    mnist = f"'{CLASSIFIER}' {few} --logdir '{tmp_path}' --training-iters"
+    sin_cos = f"'{REGRESSION}' --logdir '{tmp_path}' --iterations"
     sources = [
-        *[f"%run {words} {few}"] * 2,
-        f"{STOP_BUTTON}%run {words} {10**9}",
-        f"over.set()\n%run '{script}' --lr 0",
+        *[f"%run {mnist} 1280"] * 2,
+        *[f"%run {sin_cos} 21"] * 2,
+        f"!{sys.executable} {sin_cos} 21",
+        f"{STOP_BUTTON}%run {mnist} {10**9}",
+        f"%run {sin_cos} {10**9}",
+        f"%run {sin_cos} 0",
         "import matplotlib.pyplot as plt; plt.close('all'); plt.plot([1]); plt.show(); print(42)",
-        f"!{sys.executable} {words} {few}",
     ]
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    cells[2].metadata["tags"] = ["raises-exception"]  # and no other cell may fail
+    for cell in cells[5:7]:
+        cell.metadata["tags"] = ["raises-exception"]  # and no other may fail
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3").execute()
     printed = ["".join(o.text for o in cell.outputs if "text" in o) for cell in notebook.cells]
     # whole lines: a shell's cell has TensorFlow's own messages too, and the bar's \r
     ours = re.compile(r"(?<![^\r\n])(?:Iter|cost:|Testing|2000 steps) [^\r\n]+")
     lines = [ours.findall(text) for text in printed]
-    assert len(lines[0]) == 3 and lines[0] == lines[1] == lines[5], "the same seed: the same lines"
-    outputs = [str(cell.outputs) for cell in notebook.cells]
-    assert "KeyboardInterrupt" in outputs[2] or len(lines[2]) >= 2, "the stop button"
-    assert "--lr takes a positive number" in outputs[3]
-    assert printed[4].split() == ["42"] and outputs[4].count("'image/png'") == 1
+    assert len(lines[0]) == 3 and lines[0] == lines[1], "the same seed: the same lines"
+    assert len(lines[2]) == 3 and lines[2] == lines[3] == lines[4]
+    assert (len(lines[5]), len(lines[6])) == (3, 2), "stopped at its first line, and tested"
+    assert not any("KeyboardInterrupt" in str(cell.outputs) for cell in notebook.cells)
+    assert "--iterations takes a positive number" in str(notebook.cells[7].outputs)
+    assert printed[8].split() == ["42"] and str(notebook.cells[8].outputs).count("'image/png'") == 1

@@ -3,14 +3,14 @@
 import json
 import re
 import shutil
-import signal
-import sys
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CLASSIFIER, events, only_run, refused, run, start, tensorboard
+from conftest import CLASSIFIER, events, only_run, refused, start, tensorboard
 
 # 250 steps of a small network, whose learning rate is another one at every step
 OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 5)
@@ -19,9 +19,9 @@ CURVES = [(part, tag) for part in ("train", "validation") for tag in ("accuracy"
 CURVES.append(("train", "gradient_at_row_1"))
 
 
-def finished(load, *options):
+def finished(load, *options, **how):
     """Run to the end; return the names, the lines of training and test, and all that was saved."""
-    net = load(CLASSIFIER, *options)
+    net = load(CLASSIFIER, *options, **how)
     net.dir = Path(net.run_dir)
     net.lines = [line for line in net.out.splitlines() if re.match("Iter|Testing", line)]
     saved = tf.train.load_checkpoint(net.run_dir)  # weights, Adam's moments, the step
@@ -29,21 +29,32 @@ def finished(load, *options):
     return net
 
 
+@contextmanager
+def left_by_kills(folder):
+    """When step N is to be saved, N/mnist/run of the folder gets what a kill would leave."""
+
+    def save(saver, sess, path, step, save=tf.train.Saver.save, **details):
+        copy = shutil.copytree(Path(path).parent, folder / str(step) / "mnist" / "run")
+        (copy / f"model.ckpt-{step}.data-00000-of-00001").touch()  # a part of the checkpoint
+        return save(saver, sess, path, step, **details)
+
+    with patch.object(tf.train.Saver, "save", save):
+        yield
+
+
 @pytest.fixture(scope="module")
-def whole(load, small):
+def whole(load, small, tmp_path_factory):
     """The run that nothing happened to."""
-    return finished(load, *OPTIONS, "--data", small)
+    kills = tmp_path_factory.mktemp("kills")
+    with left_by_kills(kills):
+        net = finished(load, *OPTIONS, "--data", small, rendered=True)
+    net.kills = kills
+    return net
 
 
 @pytest.fixture
 def copy(whole, tmp_path):
     return shutil.copytree(whole.dir, tmp_path / "copy" / "mnist" / "run")
-
-
-def killed_after(line, *options):
-    process = start(CLASSIFIER, *options, until=line)
-    process.kill()
-    process.communicate()
 
 
 def steps(run_dir):
@@ -70,42 +81,25 @@ def assert_nothing_happened(resumed, whole):
     assert len(notes) == 1, "the options, and what gradient.png shows"
 
 
-@pytest.mark.parametrize("step", [5, 245])
-def test_killed_at_a_step(step, whole, load, small, tmp_path):
-    killed_after(f"Iter {step * 32},", *OPTIONS, "--data", small, "--logdir", tmp_path)
+def test_killed_at_step_245(whole, load, small, tmp_path):
+    process = start(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, until="Iter 7840,")
+    process.kill()
+    process.communicate()
     resumed = finished(load, "--restore", only_run(tmp_path))
     assert resumed.dir == only_run(tmp_path), "it goes on in the same folder"
-    assert resumed.lines[0].startswith(f"Iter {(step // 100 * 100 + 5) * 32},")
+    assert resumed.lines[0].startswith(f"Iter {205 * 32},")
     assert_nothing_happened(resumed, whole)
 
 
-DIE_BETWEEN = """
-import os, runpy, sys
-import tensorflow.compat.v1 as tf
-def die(saver, sess, path, step, save=tf.train.Saver.save, **how):
-    if step == 200:
-        open(f"{path}-200.data-00000-of-00001", "w").close()
-        os.kill(os.getpid(), 9)
-    save(saver, sess, path, step, **how)
-tf.train.Saver.save = die
-writer = tf.summary.FileWriter
-tf.summary.FileWriter = lambda *args, flush_secs: writer(*args, flush_secs=600)  # not by the clock
-del sys.argv[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def test_killed_while_it_saved(whole, load, small, tmp_path):
-    """Step 200 is in the curves already, and of its checkpoint there is a part: 100 is whole."""
-    python = [sys.executable, "-c", DIE_BETWEEN]
-    died = run(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, python=python)
-    assert died.status == -signal.SIGKILL, died.stderr
-    run_dir = only_run(tmp_path)
-    assert (run_dir / "model.ckpt-200.data-00000-of-00001").exists() and steps(run_dir) == [0, 100]
-    assert events(run_dir / "validation").Scalars("loss")[-1].step == 200
-    resumed = finished(load, "--restore", run_dir)
-    assert resumed.lines[0].startswith(f"Iter {105 * 32},")
-    assert_nothing_happened(resumed, whole)
+def test_killed_while_it_saved(whole, load):
+    """The step is in the curves already, and of its checkpoint there is a part."""
+    for step in 100, 200:
+        run_dir = whole.kills / str(step) / "mnist" / "run"
+        assert steps(run_dir) == [*range(0, step, 100)], "these are whole"
+        assert events(run_dir / "validation").Scalars("loss")[-1].step == step
+        resumed = finished(load, "--restore", run_dir)
+        assert resumed.lines[0].startswith(f"Iter {(step - 95) * 32},")
+        assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
         with tensorboard(run_dir, f"--load_fast={load_fast}") as ask:
             for (part, tag), curve in zip(CURVES, curves(whole.dir)):
@@ -114,12 +108,12 @@ def test_killed_while_it_saved(whole, load, small, tmp_path):
 
 
 def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_them(
-    whole, copy, load
+    whole, copy, load, tmp_path
 ):
     pictures = contents(copy, "*.png")
     for path in pictures:
         path.unlink()
-    again = finished(load, "--restore", copy)
+    again = finished(load, "--restore", copy, rendered=True)
     assert again.lines == whole.lines[-2:] and len(pictures) == 4, "it is tested"
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
@@ -134,11 +128,13 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
         np.testing.assert_allclose(at_251[name], expected, atol=1e-8)
         assert (at_251[name] != whole.saved[name]).any()
 
-    killed_after(f"Iter {255 * 32},", "--restore", copy, "--training-iters", 350 * 32)
-    longer = finished(load, "--restore", copy)  # without a word
+    with left_by_kills(tmp_path):
+        finished(load, "--restore", copy, "--training-iters", 350 * 32)
+    killed = tmp_path / "300" / "mnist" / "run"
+    longer = finished(load, "--restore", killed)  # without a word
     assert longer.lines[0].startswith(f"Iter {255 * 32},") and len(longer.lines) == 20 + 2
-    assert steps(copy) == [300, 350]
-    assert f"--logdir {copy.parent.parent}\n" in longer.out, "the folder's own place"
+    assert steps(killed) == [300, 350]
+    assert f"--logdir {killed.parent.parent}\n" in longer.out, "the folder's own place"
 
 
 def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, capsys):
@@ -146,7 +142,7 @@ def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, c
 
     def assert_refused(word, *options, folder=copy):
         before = contents(folder)
-        line = refused(load, CLASSIFIER, capsys, "--restore", folder, *options)
+        line = refused(load, CLASSIFIER, capsys, "--restore", folder, "--xla", "off", *options)
         assert "--restore" in line and word in line, line
         assert contents(folder) == before
 

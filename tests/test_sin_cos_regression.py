@@ -51,7 +51,9 @@ def both(load, tmp_path_factory):
     gif = tmp_path_factory.mktemp("gif") / "FIT.GIF"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "run", record)
-        net = load(REGRESSION, "--network", "both", "--iterations", 41, "--save", gif)
+        net = load(
+            REGRESSION, "--network", "both", "--iterations", 41, "--save", gif, rendered=True
+        )
     net.gif, net.dir, net.trained, net.untrained = gif, Path(net.run_dir), trained, untrained
     return net
 
@@ -169,12 +171,13 @@ def screen():
         server.terminate()
 
 
-def look(screen, process):
-    """Return what is on the screen, once there are lines in the cosine's and the LSTM's colours."""
+def look(screen, process, before=None):
+    """Return what is on the screen, once there are lines in two colours, other ones than before."""
     while process.poll() is None:
-        picture = ImageGrab.grab(xdisplay=screen["DISPLAY"])
-        if min(pixels_of(picture, rgb, 60) for rgb in COLOURS[:2]) > 100:
-            return np.array(picture)
+        picture = np.array(ImageGrab.grab(xdisplay=screen["DISPLAY"]))
+        drawn = min(pixels_of(picture, rgb, 60) for rgb in COLOURS[:2]) > 100
+        if drawn and not np.array_equal(picture, before):
+            return picture
     raise AssertionError(process.stderr.read())
 
 
@@ -193,26 +196,26 @@ def close(screen):
         display.sync()
 
 
-def test_the_window_is_drawn_anew_and_stays_until_it_is_closed(screen, tmp_path):
-    process = start(REGRESSION, "--iterations", 30, "--logdir", tmp_path, env=screen)
-    first = look(screen, process)
-    assert any(line.startswith("To look at it") for line in process.stdout), "the run is over"
-    assert (look(screen, process) != first).any() and process.poll() is None
+def test_the_window_stays_until_it_is_closed(screen, tmp_path):
+    options = ("--iterations", 2, "--logdir", tmp_path)
+    process = start(REGRESSION, *options, env=screen, until="To look at it")  # the run is over
+    look(screen, process)
     close(screen)
     result = finish(process)
     assert result.status == 0 and "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("end", ["closed", "Ctrl-C"])
-def test_a_window_that_is_closed_ends_the_run_as_ctrl_c_does(end, screen, tmp_path):
+def test_a_window_is_drawn_anew_and_closing_it_ends_the_run_as_ctrl_c_does(end, screen, tmp_path):
     gif = tmp_path / "fit.gif"
-    process = start(REGRESSION, "--save", gif, "--logdir", tmp_path, env=screen)
-    look(screen, process)
+    options = ("--iterations", 10**9, "--save", gif, "--logdir", tmp_path)
+    process = start(REGRESSION, *options, env=screen)
+    look(screen, process, before=look(screen, process))
     close(screen) if end == "closed" else process.send_signal(signal.SIGINT)
     result = finish(process)
     assert result.status == 130 and "Traceback" not in result.stderr
     assert "2000 steps more" in result.stdout
     run_dir = only_run(tmp_path)
     with Image.open(gif) as animation:
-        assert 0 < animation.n_frames == curves(run_dir).shape[1] < 200
+        assert animation.n_frames == curves(run_dir).shape[1] > 1
     assert (run_dir / "fit.png").exists() and (run_dir / "model.ckpt.index").exists()
