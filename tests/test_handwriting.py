@@ -15,7 +15,7 @@ def net(load, mnist, tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("pages"), np.random.RandomState(0)
     for i in range(30):
         page_with(mnist.x_test[i], i % 3, random).save(folder / f"{i}.png")
-    options = ("--n-hidden", 64, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
+    options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
     pages = [folder / f"{i}.png" for i in range(30)]
     return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, rendered=True)
 

@@ -7,6 +7,7 @@ import signal
 from contextlib import closing
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -32,13 +33,8 @@ def pixels_of(picture, rgb, tolerance):
 
 
 @pytest.fixture(scope="module")
-def five_seeds(load):
-    return [load(REGRESSION, "--network", "both", "--seed", seed) for seed in range(5)]
-
-
-@pytest.fixture(scope="module")
-def both(load, tmp_path_factory):
-    """41 iterations of both networks with no display, the animation, and what was run."""
+def seeds(load):
+    """Both networks, with three seeds; of the first run also what went in and came out."""
     trained, untrained, sess_run = [], [], Session.run
 
     def record(sess, fetches, feed_dict=None):
@@ -48,54 +44,52 @@ def both(load, tmp_path_factory):
             runs.append((feed_dict, values))
         return values
 
-    gif = tmp_path_factory.mktemp("gif") / "FIT.GIF"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "run", record)
-        net = load(
-            REGRESSION, "--network", "both", "--iterations", 41, "--save", gif, rendered=True
-        )
-    net.gif, net.dir, net.trained, net.untrained = gif, Path(net.run_dir), trained, untrained
-    return net
+    with patch.object(Session, "run", record):
+        first = load(REGRESSION, "--network", "both")
+    first.trained, first.untrained = trained, untrained
+    return [first, *(load(REGRESSION, "--network", "both", "--seed", seed) for seed in (1, 2))]
 
 
-def test_the_lstm_follows_the_cosine_and_the_ordinary_network_cannot(five_seeds):
+@pytest.fixture
+def both(seeds):
+    return seeds[0]
+
+
+def test_the_lstm_follows_the_cosine_and_the_ordinary_network_cannot(seeds):
     """Each sin x has two cos x of opposite sign: the best answer is 0, its error mean(cos² x)."""
-    lstm, feedforward = np.array([curves(net.run_dir) for net in five_seeds]).swapaxes(0, 1)
-    assert lstm.shape == feedforward.shape == (5, 200)
+    lstm, feedforward = np.array([curves(net.run_dir) for net in seeds]).swapaxes(0, 1)
+    assert lstm.shape == feedforward.shape == (3, 200)
     last = lstm[:, -20:].mean(1)
     assert np.median(last) <= 0.02 and last.max() <= 0.05
     assert lstm[:, 0].min() > 0.3, "at first it fits badly"
     assert feedforward.min() >= 0.45 and feedforward[:, -20:].mean() < 0.55
 
 
-def test_the_state_carried_over_makes_the_first_steps_right(five_seeds):
+def test_the_state_carried_over_makes_the_first_steps_right(both):
     """With an empty memory the network cannot know, at its first steps, where the sine is going."""
-    net, errors = five_seeds[0], []
-    sinx, cosx, _ = net.get_batch()
-    with restored(net) as sess:
-        for memory in np.zeros((2, 50, 16)), net.state:
-            pred = sess.run(net.pred, {net.X: sinx, net.rnn.cell_init_state: tuple(memory)})
+    errors = []
+    sinx, cosx, _ = both.get_batch()
+    with restored(both) as sess:
+        for memory in np.zeros((2, 50, 16)), both.state:
+            pred = sess.run(both.pred, {both.X: sinx, both.rnn.cell_init_state: tuple(memory)})
             errors.append(np.square(pred.reshape(50, 20) - cosx[..., 0])[:, :3].mean())
     assert errors[0] > 5 * errors[1]
 
 
-def test_a_run_prints_the_articles_lines_the_same_ones_for_the_same_seed(both, five_seeds, load):
+def test_a_run_prints_the_articles_lines_the_same_ones_for_the_same_seed(seeds, both, load):
     """`cost: ` every 20 iterations, and at the end that of 2,000 further steps."""
-    lstm = load(REGRESSION, "--iterations", 41)
-    feedforward = load(REGRESSION, "--iterations", 41, "--network", "feedforward")
-    for net, pattern in (both, BOTH), (lstm, COST), (feedforward, COST):
+    told = re.findall(BOTH, both.out)
+    for name, of_one in zip(("lstm", "feedforward"), zip(*told)):
+        net = load(REGRESSION, "--iterations", 41, "--network", name)
         lines = net.out.splitlines()
         assert lines[0] == "No window here: the picture will be fit.png in the run's folder"
-        assert all(re.fullmatch(pattern, line) for line in lines[1:4])
-        assert re.fullmatch(r"2000 steps more, weights frozen, " + pattern, lines[4])
+        assert [re.fullmatch(COST, line)[1] for line in lines[1:4]] == [*of_one[:3]]
+        assert re.fullmatch(r"2000 steps more, weights frozen, " + COST, lines[4])
         assert lines[5] == f"This run is in {net.run_dir}"
         assert lines[6].startswith("To look at it: ") and len(lines) == 7
-        np.testing.assert_array_equal(curves(net.run_dir), curves(both.dir), "both, in any case")
-    told = re.findall(BOTH, both.out)
-    assert re.findall(COST, lstm.out) == [cost for cost, _ in told]
-    assert re.findall(COST, feedforward.out) == [cost for _, cost in told]
-    first, second = (re.findall(BOTH, net.out) for net in five_seeds[:2])
-    assert told[:3] == first[:3] != second[:3]
+        curve = curves(net.run_dir)
+        np.testing.assert_array_equal(curve, curves(both.run_dir)[:, :41], "both, in any case")
+    assert len(told) == 10 + 1 and told != re.findall(BOTH, seeds[1].out)
     assert float(told[0][0]) > float(told[1][0]) > float(told[2][0])
 
 
@@ -105,58 +99,58 @@ def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
     The curve: the cost that a step was trained on; the line: the cost after that step.
     """
     lstm, feedforward = both.trained[::2], both.trained[1::2]
-    lines, more = both.untrained[:3], both.untrained[3:]
+    lines, more = both.untrained[:10], both.untrained[10:]
     assert all(one is other for (one, _), (other, _) in zip(lstm, feedforward)), "the same feed"
     state = None
     for number, (feed, values) in enumerate([*lstm, *more]):
         assert feed.get(both.rnn.cell_init_state) is state
         x = (np.arange(50 * 20).reshape(50, 20, 1) + number * 20) * STEP
         np.testing.assert_allclose([feed[both.X], feed[both.Y]], [np.sin(x), np.cos(x)], atol=1e-9)
-        state = values[1 if number < 41 else 0]
-    assert len(lstm) == 41 and len(more) == 100
+        state = values[1 if number < 200 else 0]
+    assert len(lstm) == 200 and len(more) == 100
 
-    curve = curves(both.dir)
+    curve = curves(both.run_dir)
     np.testing.assert_array_equal(curve, [[v[-1] for _, v in runs] for runs in (lstm, feedforward)])
     after = np.transpose([values for _, values in lines])
-    assert (after < curve[:, [0, 20, 40]]).all(), "a step later"
+    assert (after < curve[:, ::20])[:, :3].all(), "a step later"
     told = [float(cost) for cost in re.search(r"2000 .*" + BOTH, both.out).groups()]
     np.testing.assert_allclose(told, np.mean([values[1:] for _, values in more], 0), rtol=1e-5)
 
 
-def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(both):
-    """The animation has a frame for each iteration."""
-    assert settings(both.dir)["time_steps"] == 20
-    (picture,) = events(both.dir / "lstm").Images("fit")
-    assert picture.encoded_image_string == (both.dir / "fit.png").read_bytes()
-    with Image.open(both.dir / "fit.png") as image:
+def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load, tmp_path):
+    """The animation has a frame for each iteration; FILE.GIF is one, too."""
+    options = ("--iterations", 5, "--save", tmp_path / "FIT.GIF")
+    net = load(REGRESSION, "--network", "both", *options, rendered=True)
+    assert settings(net.run_dir)["time_steps"] == 20
+    left = events(f"{net.run_dir}/lstm")
+    (picture,) = left.Images("fit")
+    assert picture.encoded_image_string == Path(net.run_dir, "fit.png").read_bytes()
+    with Image.open(f"{net.run_dir}/fit.png") as image:
         assert image.size == (704, 352)
-    top = {node.name.split("/")[0] for node in events(both.dir / "lstm").Graph().node}
+    top = {node.name.split("/")[0] for node in left.Graph().node}
     assert {"input", "rnn", "output_layer", "feedforward", "cost", "train"} <= top
-    with Image.open(both.gif) as gif:
-        assert gif.n_frames == 41
-        gif.seek(40)
+    with Image.open(tmp_path / "FIT.GIF") as gif:
+        assert gif.n_frames == 5
+        gif.seek(4)
         frame = gif.convert("RGB")
     assert min(pixels_of(frame, rgb, 30) for rgb in COLOURS) > 50, "its lines in their colours"
 
 
-def test_the_picture_says_what_it_shows(five_seeds):
-    net = five_seeds[0]
+def test_the_picture_says_what_it_shows(both):
     told = "200 iterations, lstm cost {:.3f}, feedforward cost {:.3f}"
-    assert net.course.get_title() == told.format(*curves(net.run_dir)[:, -1])
-    assert net.plane.get_title() == "one sin x, two cos x"
-    labels = [(a.get_xlabel(), a.get_ylabel()) for a in (net.course, net.plane)]
+    assert both.course.get_title() == told.format(*curves(both.run_dir)[:, -1])
+    assert both.plane.get_title() == "one sin x, two cos x"
+    labels = [(a.get_xlabel(), a.get_ylabel()) for a in (both.course, both.plane)]
     assert labels == [("x", "cosx"), ("sinx", "cosx")]
     x = np.arange(200 * 20)[-20 - 314 :] * STEP
-    np.testing.assert_allclose(net.curves["cosx"].get_xdata(), x)
-    np.testing.assert_allclose(net.curves["cosx"].get_ydata(), np.cos(x))
-    for name, outputs in ("lstm", net.outputs), ("feedforward", net.feedforward_outputs):
-        curve, orbit = net.curves[name], net.orbits[name]
+    np.testing.assert_allclose(both.curves["cosx"].get_data(), [x, np.cos(x)])
+    for name, outputs in ("lstm", both.outputs), ("feedforward", both.feedforward_outputs):
+        curve, orbit = both.curves[name], both.orbits[name]
         np.testing.assert_array_equal(curve.get_ydata()[-20:], outputs.flatten()[:20])
-        np.testing.assert_allclose(orbit.get_xdata(), np.sin(x))
-        np.testing.assert_array_equal(orbit.get_ydata(), curve.get_ydata())
+        np.testing.assert_allclose(orbit.get_data(), [np.sin(x), curve.get_ydata()])
         assert orbit.get_markevery() == [len(x) - 1], "the newest point is marked"
-    assert len({line.get_linestyle() for line in net.curves.values()}) == 3
-    assert len(net.figure.findobj()) < 300, "lines are made once, not two a frame"
+    assert len({line.get_linestyle() for line in both.curves.values()}) == 3
+    assert len(both.figure.findobj()) < 300, "lines are made once, not two a frame"
 
 
 @pytest.fixture
@@ -196,25 +190,20 @@ def close(screen):
         display.sync()
 
 
-def test_the_window_stays_until_it_is_closed(screen, tmp_path):
-    options = ("--iterations", 2, "--logdir", tmp_path)
-    process = start(REGRESSION, *options, env=screen, until="To look at it")  # the run is over
-    look(screen, process)
-    close(screen)
-    result = finish(process)
-    assert result.status == 0 and "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize("end", ["closed", "Ctrl-C"])
-def test_a_window_is_drawn_anew_and_closing_it_ends_the_run_as_ctrl_c_does(end, screen, tmp_path):
+@pytest.mark.parametrize("iterations, end", [(2, "closed"), (10**9, "closed"), (10**9, "Ctrl-C")])
+def test_the_window_stays_until_it_is_closed_which_ends_the_run_too(
+    iterations, end, screen, tmp_path
+):
     gif = tmp_path / "fit.gif"
-    options = ("--iterations", 10**9, "--save", gif, "--logdir", tmp_path)
-    process = start(REGRESSION, *options, env=screen)
-    look(screen, process, before=look(screen, process))
+    options = ("--iterations", iterations, "--save", gif, "--logdir", tmp_path)
+    until = "To look at it" if iterations == 2 else None  # the run is over, and has said so
+    process = start(REGRESSION, *options, env=screen, until=until)
+    first = look(screen, process)
+    if iterations > 2:
+        look(screen, process, before=first)  # it is drawn anew
     close(screen) if end == "closed" else process.send_signal(signal.SIGINT)
     result = finish(process)
-    assert result.status == 130 and "Traceback" not in result.stderr
-    assert "2000 steps more" in result.stdout
+    assert result.status == (0 if iterations == 2 else 130) and "Traceback" not in result.stderr
     run_dir = only_run(tmp_path)
     with Image.open(gif) as animation:
         assert animation.n_frames == curves(run_dir).shape[1] > 1

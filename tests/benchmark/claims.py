@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
 from machine import date_and_processor
 from readme import EDITS, edited
 
