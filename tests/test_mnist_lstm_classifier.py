@@ -51,22 +51,16 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
 def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(load, small):
     options = ("--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine", "--data", small)
     net = load(CLASSIFIER, *SMALL, *options, "--blank-rows", 5, "--forget-bias", 3)
-    given = net.feed(net.mnist.test, 3, 4)
     with restored(net) as sess:
         rates = [sess.run(net.lr, {net.global_step: step}) for step in (0, 5, 10)]
-        outputs = sess.run("outputs:0", given)
         weights = sess.run(net.graph.get_collection("trainable_variables", "rnn"))
     np.testing.assert_allclose(rates, [0.008, 0.004, 0], atol=1e-9)
-
-    assert net.x.shape.as_list() == [None, 33, 28]
     for images in (net.mnist.train.next_batch(9, 1)[0], net.mnist.test.images[:9]):
         images = images.reshape(9, 33, 28)
         assert images[:, :28].any((1, 2)).all() and not images[:, 28:].any(), "below the image"
-
-    i, f, o, g, c, s = net.inside(given[net.x][0], *weights)
-    np.testing.assert_allclose(s, outputs[:, 0], atol=1e-5)
-    assert f[0].mean() == pytest.approx(1 / (1 + np.exp(-3)), abs=0.02), "a blank row: σ(3)"
-    assert "inside.png is left out" not in net.out, "the equations have that bias, too"
+    forget = net.inside(images[0], *weights)[1]
+    assert forget[0].mean() == pytest.approx(1 / (1 + np.exp(-3)), abs=0.02), "a blank row: σ(3)"
+    assert "inside.png is left out" not in net.out, "the equations are the cell's: it has that bias"
 
 
 @pytest.fixture(scope="module")
@@ -88,19 +82,16 @@ def test_a_run_prints_the_articles_lines_learns_to_read_and_leaves_its_folder(tr
     assert trained.lines[78] == "Optimization Finished!"
     for line, name in zip(trained.lines[79:81], ("Accuracy", r"Accuracy \(all 10000 images\)")):
         assert float(re.fullmatch(rf"Testing {name}: ([01]\.\d{{6}})", line)[1]) >= 0.95
-    assert trained.lines[81:] == [
-        f"This run is in {trained.dir}",
-        f"To look at it: {sys.executable} -m tensorboard.main --logdir {trained.logdir}",
-    ]
+    command = f"{sys.executable} -m tensorboard.main --logdir {trained.logdir}"
+    assert trained.lines[81:] == [f"This run is in {trained.dir}", f"To look at it: {command}"]
     for line in trained.stderr.splitlines():  # what TensorFlow's C++ says before Python has a say
         assert "cuda" in line.lower() or "before absl::InitializeLog()" in line, line
     assert re.fullmatch(r"\d{8}-\d{6}", trained.dir.name) and trained.dir.parent.name == "mnist"
-    parts = "index", "data-00000-of-00001"
-    assert {path.name for path in trained.dir.iterdir()} == {
-        *(f"model.ckpt-{step}.{part}" for step in (700, 781) for part in parts),
-        *(f"{name}.png" for name in PICTURES),
-        *("checkpoint", "run.json", "tfevents.test", "train", "validation"),
-    }
+    files = {"checkpoint", "run.json", "tfevents.test", "train", "validation"}
+    files |= {f"model.ckpt-{step}.index" for step in (700, 781)}
+    files |= {f"model.ckpt-{step}.data-00000-of-00001" for step in (700, 781)}
+    files |= {f"{name}.png" for name in PICTURES}
+    assert {path.name for path in trained.dir.iterdir()} == files
 
 
 def test_tensorboard_gets_and_shows_curves_histograms_settings_pictures_and_the_graph(trained):
@@ -142,19 +133,11 @@ def test_it_reads_clothes_from_the_files_as_they_are_published(load):
     assert float(re.search(r"\(all 10000 images\): (\S+)", out)[1]) >= 0.7
 
 
-def test_the_same_seed_is_the_same_run_bit_for_bit_and_another_is_another(load, small):
-    """The lines, the weights, Adam's moments."""
-    lines, saved = [], []
-    for seed in 0, 0, 1:
-        options = (*SMALL, "--training-iters", 2560, "--data", small, "--seed", seed)
-        net = load(CLASSIFIER, *options)
-        lines.append(net.out.splitlines()[:2])
-        reader = net.tf.train.load_checkpoint(net.run_dir)
-        names = sorted(reader.get_variable_to_shape_map())
-        saved.append([reader.get_tensor(name).tobytes() for name in names])
-    assert len(names) == 4 * 3 + 3, "weights with two moments, two powers, the step"
+def test_the_same_seed_is_the_same_run_and_another_is_another(load, small):
+    """Bit for bit: test_restore.py."""
+    options = (*SMALL, "--training-iters", 2560, "--data", small, "--seed")
+    lines = [load(CLASSIFIER, *options, seed).out.splitlines()[:2] for seed in (0, 0, 1)]
     assert lines[0] == lines[1] != lines[2]
-    assert saved[0] == saved[1] != saved[2]
 
 
 @pytest.fixture(scope="module")
@@ -193,16 +176,18 @@ def test_the_state_after_each_row_is_read_by_a_probe_that_never_saw_the_image(te
 
 def test_the_gradient_is_that_of_the_cost(tested):
     """Of a few rows, against the differences that a nudge of each pixel makes."""
-    given = tested.feed(tested.mnist.test, 0, 1)
-    slope = np.zeros((28, 28))
-    for row, column in [(row, column) for row in (5, 15, 27) for column in range(28)]:
-        for nudge in 1e-2, -1e-2:
-            image = given[tested.x].copy()
-            image[0, row, column] += nudge
-            slope[row, column] += tested.sess.run(tested.cost, {**given, tested.x: image}) / nudge
-    norm = np.linalg.norm(slope, axis=1)  # twice that of the gradient
-    gradient = tested.sess.run(tested.gradient_by_row, given)
-    np.testing.assert_allclose(gradient[[5, 15]], norm[[5, 15]] / norm[27], rtol=0.05)
+    (image,), label = (given for given in tested.feed(tested.mnist.test, 0, 1).values())
+    norms = []
+    for row in 5, 15, 27:
+        nudges = np.zeros((28, 28, 28))
+        nudges[range(28), row, range(28)] = 1e-2
+        costs = [
+            tested.sess.run(tested.cost, {tested.x: [image + nudge], tested.y: label})
+            for nudge in (*nudges, *-nudges)
+        ]
+        norms.append(np.linalg.norm(np.subtract(costs[:28], costs[28:])))
+    gradient = tested.sess.run(tested.gradient_by_row, {tested.x: [image], tested.y: label})
+    np.testing.assert_allclose(gradient[[5, 15]], np.divide(norms[:2], norms[2]), rtol=0.05)
 
 
 def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
