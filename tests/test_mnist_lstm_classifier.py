@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, events, only_run, restored, run, settings, tensorboard
+from conftest import CLASSIFIER, SMALL, events, only_run, restored, run, settings
 from readme import edited
 
 WATCHED = [*range(0, 800, 100), 781]
@@ -94,7 +94,7 @@ def test_a_run_prints_the_articles_lines_learns_to_read_and_leaves_its_folder(tr
     assert {path.name for path in trained.dir.iterdir()} == files
 
 
-def test_tensorboard_gets_and_shows_curves_histograms_settings_pictures_and_the_graph(trained):
+def test_tensorboard_gets_curves_histograms_settings_pictures_and_the_graph(trained):
     train, validation = events(trained.dir / "train"), events(trained.dir / "validation")
     assert validation.Tags()["scalars"] == ["accuracy", "loss"]
     assert set(train.Tags()["scalars"]) == {"accuracy", "loss", "gradient_at_row_1"}
@@ -118,12 +118,6 @@ def test_tensorboard_gets_and_shows_curves_histograms_settings_pictures_and_the_
     top = {node.name.split("/")[0] for node in train.Graph().node}
     assert {"input", "rnn", "outputs", "output_layer", "cost", "train", "test"} <= top
     assert len(top) <= 17, "the graph's top level reads like the network"
-    with tensorboard(trained.logdir) as ask:  # over HTTP, what its tabs show
-        ask("plugin/images/tags", *PICTURES)
-        name = f"mnist/{trained.dir.name}"
-        ask("plugin/scalars/tags", f"{name}/train", f"{name}/validation")
-        ask("plugin/histograms/tags", "rnn/basic_lstm_cell/kernel")
-        ask("plugin/graphs/info", f"{name}/train")
 
 
 @pytest.mark.skipif(not FASHION.exists(), reason="needs Debian's package dataset-fashion-mnist")

@@ -150,6 +150,21 @@ def contradicted():
     return false
 
 
+def ranges():
+    """Return what the README may quote, "0.95–0.97": the lowest and highest of five runs each."""
+    columns = [
+        of(name, figure)
+        for name in stored.keys() - {"measured"}
+        for figure in ("accuracy", "first_128", "lstm", "feedforward")
+        if figure in stored[name][0]
+    ]
+    columns += probe("LSTM").T.tolist()
+    results = (HERE / "results.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [0-4] \|((?: [01]\.\d{3} \|){7})", results, re.MULTILINE)
+    columns += np.array([row.split("|")[:-1] for row in rows], float).T.tolist()  # handwriting.py
+    return {f"{min(column):.2f}–{max(column):.2f}" for column in columns}
+
+
 def figures(script, options):
     """Run the classifier, or an edited copy; return what it measured, rounded for JSON.
 
