@@ -13,10 +13,10 @@ from readme import EDITS, edited
 @pytest.fixture(scope="module")
 def net(load, mnist, tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("pages"), np.random.RandomState(0)
-    for i in range(30):
-        page_with(mnist.x_test[i], i % 3, random).save(folder / f"{i}.png")
-    options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
     pages = [folder / f"{i}.png" for i in range(30)]
+    for i, page in enumerate(pages):
+        page_with(mnist.x_test[i], i % 3, random).save(page)
+    options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
     return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, rendered=True)
 
 
@@ -49,9 +49,9 @@ def test_colour_transparency_and_a_turned_camera(net, mnist, tmp_path):
     Image.merge("RGB", [page, page, white]).save(tmp_path / "blue.png")
     Image.merge("RGBA", [black] * 3 + [ImageOps.invert(page)]).save(tmp_path / "clear.png")
     _, wanted = net.read_picture(tmp_path / "plain.png")
-    for name in "turned.jpg", "blue.png", "clear.png", "bits.png":
-        _, digit = net.read_picture(tmp_path / name)
-        assert np.abs(digit.astype(float) - wanted).mean() < 8, name
+    for file in tmp_path.iterdir():
+        _, digit = net.read_picture(file)
+        assert np.abs(digit.astype(float) - wanted).mean() < 8, file
 
 
 def test_what_is_no_digit_is_told_before_training(load, capsys, tmp_path):
