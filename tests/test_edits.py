@@ -17,13 +17,9 @@ BIAS = ("n_hidden, args.forget_bias", "n_hidden, 3.0")
 COST = "tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))"
 L2 = " + 1e-4 * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())"
 DECAY = (COST, COST + L2)
-SUM = (COST, COST.replace("mean", "sum"))
 LAST = "outputs[-1], w)"
 DENSE = (LAST, "tf.layers.dense(outputs[-1], n_hidden), w)")
-KERAS = (LAST, "tf.keras.layers.Dense(n_hidden)(outputs[-1]), w)")
-VARIABLE = (LAST, f"{LAST} + tf.Variable(tf.zeros([n_classes]))")
 NORMALIZED = (LAST, "tf.layers.batch_normalization(outputs[-1], training=True), w)")
-PRINT = (LAST, "tf.Print(outputs[-1], [0.0], first_n=1), w)")
 ADAM = "AdamOptimizer(lr).minimize(compiled(cost), global_step)"
 MOMENTUM = (ADAM, "MomentumOptimizer(10 * lr, 0.9).minimize(compiled(cost), global_step)")
 DECAY_ELSEWHERE = (ADAM, ADAM.replace("(cost)", f"(cost{L2})"))
@@ -35,7 +31,6 @@ TWO_WAYS = """outputs, states = tf.nn.bidirectional_dynamic_rnn(
 BOTH = ("outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)", TWO_WAYS)
 MORE = ("n_classes = mnist.n_classes", "n_classes = mnist.n_classes + 1")
 HISTOGRAM = ("return tf.matmul", 'tf.summary.histogram("seen", outputs)\n        return tf.matmul')
-BOTTOM_UP = ("pred = RNN(x)", "pred = RNN(tf.reverse(x, [1]))")
 SIX = {name: pairs for name, (_, pairs) in EDITS.items()}  # those of the README
 CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be compiled, the lines
     "two layers": ("inside", True, SIX["two layers"]),
@@ -46,13 +41,13 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "another forget bias and weight decay": ("inside", True, [BIAS, DECAY]),
     "a dense layer and another optimizer": ("", True, [DENSE, MOMENTUM]),
     "both directions, one class more, a histogram": ("inside", True, [BOTH, MORE, HISTOGRAM]),
-    "a summed loss": ("", False, [SUM]),
-    "a Keras layer": ("", False, [KERAS]),
-    "a variable inside RNN": ("", False, [VARIABLE]),
+    "a summed loss": ("", False, [(COST, COST.replace("mean", "sum"))]),
+    "a Keras layer": ("", False, [(LAST, "tf.keras.layers.Dense(n_hidden)(outputs[-1]), w)")]),
+    "a variable inside RNN": ("", False, [(LAST, f"{LAST} + tf.Variable(tf.zeros([n_classes]))")]),
     "batch normalization": ("", False, [NORMALIZED]),
     "weight decay elsewhere": ("", False, [DECAY_ELSEWHERE]),
-    "from the bottom up": ("inside", False, [BOTTOM_UP]),
-    "tf.Print": ("", False, [PRINT]),
+    "from the bottom up": ("inside", False, [("pred = RNN(x)", "pred = RNN(tf.reverse(x, [1]))")]),
+    "tf.Print": ("", False, [(LAST, "tf.Print(outputs[-1], [0.0], first_n=1), w)")]),
     "the article's lines": ("rows inside", False, [UNNAMED, PLAIN]),
 }
 CELL = "cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)"

@@ -147,6 +147,7 @@ def test_the_mistakes_are_the_mistakes(tested, mnist):
     """Each picture is a test digit that the network reads otherwise, with what it is."""
     figure = tested.picture_of_mistakes(tested.predictions)
     wrong = np.flatnonzero(tested.predictions != mnist.y_test)
+    assert tested.test_acc == pytest.approx(1 - (wrong < 128).sum() / 128), "of the first 128"
     assert figure.get_suptitle() == f"{len(wrong)} of 10000 test images are misread"
     for axes, i in zip(figure.axes, wrong[:18], strict=True):
         np.testing.assert_array_equal(axes.images[0].get_array(), mnist.x_test[i])

@@ -176,17 +176,16 @@ def look(screen, process, before=None):
 
 
 def close(screen):
-    """Close the one window on the screen as its cross in the corner does."""
+    """Close the windows on the screen as the cross in a window's corner does."""
     from Xlib.display import Display
     from Xlib.protocol.event import ClientMessage
 
     with closing(Display(screen["DISPLAY"])) as display:
-        outer = display.screen().root.query_tree().children
-        windows = [window for frame in outer for window in (frame, *frame.query_tree().children)]
-        (window,) = (window for window in windows if window.get_wm_protocols())
         delete, protocols = map(display.intern_atom, ("WM_DELETE_WINDOW", "WM_PROTOCOLS"))
-        data = (32, [delete, 0, 0, 0, 0])
-        window.send_event(ClientMessage(window=window, client_type=protocols, data=data))
+        for frame in display.screen().root.query_tree().children:
+            for window in [frame, *frame.query_tree().children]:
+                how = {"window": window, "client_type": protocols, "data": (32, [delete] + [0] * 4)}
+                window.send_event(ClientMessage(**how))
         display.sync()
 
 
