@@ -83,7 +83,6 @@ def settings(run_dir):
 def tensorboard(logdir, *options, **keywords):
     """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
-    server = Popen([*command, *options], stderr=PIPE, text=True, **keywords)
 
     def ask(path, *until):
         """Ask until the answer holds all these words: it serves at once and reads meanwhile."""
@@ -94,13 +93,14 @@ def tensorboard(logdir, *options, **keywords):
             threading.Event().wait(0.1)
         raise TimeoutError(told)
 
-    try:
-        address = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)))[0]
-        threading.Thread(target=server.stderr.read, daemon=True).start()
-        yield ask
-    finally:
-        server.kill()
-        server.wait()
+    with Popen([*command, *options], stderr=PIPE, text=True, **keywords) as server:
+        try:
+            lines = (re.search(r"http://\S+", line) for line in server.stderr)
+            address = next(filter(None, lines))[0]
+            threading.Thread(target=server.stderr.read, daemon=True).start()
+            yield ask
+        finally:
+            server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -119,11 +119,3 @@ def test_other_peoples_surroundings_change_no_picture(script, load, tmp_path, fe
     pasted = f'printf "%s\\n" {net.out.rpartition("To look at it: ")[2]}'
     words = subprocess.check_output(["bash", "-c", pasted], text=True).splitlines()
     assert words == [sys.executable, "-m", "tensorboard.main", "--logdir", f"{tmp_path}/it's plain"]
-
-
-def test_both_scripts_have_the_same_set_up():
-    """It stands twice, so that each script can be read, copied and run alone."""
-    texts = [script.read_text(encoding="utf-8") for script in (CLASSIFIER, REGRESSION)]
-    blocks = [re.search(r"(?s)# ==== TensorFlow 1.x(.*?)\n# ====", text)[1] for text in texts]
-    blocks = [re.sub(r"(?m)^(import|from) .*\n", "", block) for block in blocks]
-    assert blocks[0] == blocks[1] and "set_random_seed" in blocks[0]

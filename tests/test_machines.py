@@ -1,10 +1,17 @@
-"""The scripts run wherever TensorFlow does: notebooks, `uv run`, other versions."""
+"""The scripts run wherever TensorFlow does: in notebooks, by `uv run`, on TensorFlow 1.15."""
 
 import re
+import shutil
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, ROOT
+from conftest import CLASSIFIER, REGRESSION, ROOT, events, only_run, run
+from readme import edited
+
+TF1 = ROOT / ".venv-tf1" / "bin" / "python"  # .ci/run makes it
+needs_tensorflow_1 = pytest.mark.skipif(not TF1.exists(), reason="needs TensorFlow 1.15")
 
 STOP_BUTTON = """
 import _thread, builtins
@@ -16,26 +23,17 @@ builtins.print = print_and_press
 """
 
 
-def requirements(file):
-    return re.findall(r"(?m)^[^#\n-].*", (ROOT / file).read_text())
-
-
 @pytest.mark.quick
-def test_uv_is_told_the_same_as_pip_and_the_lowest_allowed_versions_are_tested():
-    """PEP 723: the comment that begins each script."""
-    for script in CLASSIFIER, REGRESSION:
-        header, end, _ = script.read_text(encoding="utf-8").partition("\n# ///\n")
-        assert header.startswith("# /// script\n") and end
-        assert '# requires-python = ">=3.9,<3.14"\n' in header
-        dependencies = header.partition("dependencies = [")[2]
-        assert re.findall('"(.+?)"', dependencies) == requirements("requirements.txt")
-    allowed = dict(re.split("[><]=?|,", line)[:2] for line in requirements("requirements.txt"))
-    tested = dict(line.split("==") for line in requirements("tests/requirements-lowest.txt"))
-    assert allowed.keys() == tested.keys()
-    newest = int(allowed.pop("setuptools")) - 1  # that TensorBoard can do with
-    assert tested.pop("setuptools").startswith(f"{newest}.")
-    for name, version in tested.items():
-        assert re.match(rf"{re.escape(allowed[name])}(\.|$)", version), name
+def test_what_stands_in_both_scripts_is_the_same():
+    """Each can be read, copied and run alone: the comment that `uv run` reads, and the set-up."""
+    texts = [script.read_text(encoding="utf-8") for script in (CLASSIFIER, REGRESSION)]
+    uv, other = (re.match(r"(?s)# /// script\n(.*?)\n# ///\n", text)[1] for text in texts)
+    assert uv == other and uv.startswith('# requires-python = ">=3.9,<3.14"\n')
+    wanted = re.findall(r"(?m)^[^#\n].*", (ROOT / "requirements.txt").read_text())
+    assert re.findall('"(.+?)"', uv.partition("dependencies = [")[2]) == wanted
+    blocks = [re.search(r"(?s)# ==== TensorFlow 1.x(.*?)\n# ====", text)[1] for text in texts]
+    blocks = [re.sub(r"(?m)^(import|from) .*\n", "", block) for block in blocks]
+    assert blocks[0] == blocks[1] and "set_random_seed" in blocks[0]
 
 
 def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeypatch):
@@ -69,3 +67,47 @@ def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeyp
     assert not any("KeyboardInterrupt" in str(cell.outputs) for cell in notebook.cells)
     assert "--iterations takes a positive number" in str(notebook.cells[7].outputs)
     assert printed[8].split() == ["42"] and str(notebook.cells[8].outputs).count("'image/png'") == 1
+
+
+def tensorflow_1(script, *options):
+    """Run a script on TensorFlow 1.15, as `load` runs it on today's; return what it prints."""
+    result = run(script, *options, python=(TF1,))
+    assert result.status == 0, result.stderr
+    return SimpleNamespace(out=result.stdout)
+
+
+@needs_tensorflow_1
+def test_the_classifiers_first_50_losses_agree_and_each_goes_on_with_the_others(
+    load, small, tmp_path
+):
+    """1.15 trains the network that today's has made; today's tests what 1.15 has trained."""
+    options = ("--data", small, "--n-hidden", 32, "--lr", 0.005, "--display-step", 1)
+    made = load(CLASSIFIER, *options, "--training-iters", 0).run_dir
+    copy = shutil.copytree(made, tmp_path / "mnist" / "run")
+    old = tensorflow_1(CLASSIFIER, "--restore", copy, "--training-iters", 6400).out
+    new = load(CLASSIFIER, "--restore", made, "--training-iters", 6400).out
+    losses = [np.array(re.findall(r"Loss= (\S+),", told), float) for told in (old, new)]
+    assert len(losses[0]) == 50 and losses[0][49] < losses[0][0] / 2, "it has learned"
+    np.testing.assert_allclose(*losses, atol=1e-4)
+    accuracies = re.findall("Testing Accuracy.*", old)
+    again = load(CLASSIFIER, "--restore", copy).out
+    assert len(accuracies) == 2 and accuracies == re.findall("Testing Accuracy.*", again)
+
+
+@needs_tensorflow_1
+def test_the_regressions_first_50_costs_agree_and_what_follows_2000_steps_on(load, tmp_path):
+    """1.15 begins with random weights, and today's with the same ones."""
+    weights = str(tmp_path / "weights")
+    costs, told = [], []
+    for method, tensorflow in ("save", tensorflow_1), ("restore", load):
+        begin = f"sess.run(init); tf.train.Saver().{method}(sess, {weights!r})"
+        script = edited(REGRESSION, [("sess.run(init)", begin)], tmp_path)
+        options = ("--iterations", 50, "--network", "both", "--logdir", tmp_path / method)
+        line = re.search("(?m)^2000 steps more.*", tensorflow(script, *options).out)[0]
+        told.append(np.array(re.findall(r"\d\.\d+(?:e-\d+)?", line), float))
+        for network in "lstm", "feedforward":
+            curve = events(only_run(tmp_path / method) / network).Scalars("cost")
+            costs.append([point.value for point in curve])
+    assert len(costs[0]) == 50 and len(told[0]) == 2
+    np.testing.assert_allclose(costs[:2], costs[2:], atol=1e-4)
+    np.testing.assert_allclose(*told, atol=1e-4)

@@ -40,15 +40,13 @@ def left_by_kills(folder):
 
 
 @pytest.fixture(scope="module")
-def kills(tmp_path_factory):
-    return tmp_path_factory.mktemp("kills")
-
-
-@pytest.fixture(scope="module")
-def whole(load, small, kills):
+def whole(load, small, tmp_path_factory):
     """The run that nothing happened to."""
+    kills = tmp_path_factory.mktemp("kills")
     with left_by_kills(kills):
-        return finished(load, *OPTIONS, "--data", small, rendered=True)
+        net = finished(load, *OPTIONS, "--data", small, rendered=True)
+    net.kills = kills
+    return net
 
 
 @pytest.fixture
@@ -79,24 +77,17 @@ def assert_nothing_happened(resumed, whole):
     assert (resumed.dir / "run.json").read_text() == (whole.dir / "run.json").read_text()
 
 
-def test_killed_at_step_245(whole, load, small, tmp_path):
+def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
+    """Killed at step 245; before it saved step 100 and 200, which are in the curves already."""
     process = start(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, until="Iter 7840,")
     process.kill()
     process.communicate()
-    resumed = finished(load, "--restore", only_run(tmp_path))
-    assert resumed.dir == only_run(tmp_path), "it goes on in the same folder"
-    assert resumed.lines[0].startswith(f"Iter {205 * 32},")
-    assert_nothing_happened(resumed, whole)
-
-
-def test_killed_while_it_saved(whole, kills, load):
-    """The step is in the curves already, and of its checkpoint there is a part."""
-    for step in 100, 200:
-        run_dir = kills / str(step) / "mnist" / "run"
-        assert steps(run_dir) == [*range(0, step, 100)], "these are whole"
-        assert events(run_dir / "validation").Scalars("loss")[-1].step == step
+    at_100, at_200 = (whole.kills / step / "mnist" / "run" for step in ("100", "200"))
+    for run_dir, saved in (only_run(tmp_path), 200), (at_100, 0), (at_200, 100):
+        assert steps(run_dir)[-1] == saved
+        assert events(run_dir / "validation").Scalars("loss")[-1].step == min(saved + 100, 200)
         resumed = finished(load, "--restore", run_dir)
-        assert resumed.lines[0].startswith(f"Iter {(step - 95) * 32},")
+        assert resumed.dir == run_dir and resumed.lines[0].startswith(f"Iter {(saved + 5) * 32},")
         assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
         with tensorboard(run_dir, f"--load_fast={load_fast}") as ask:
