@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -107,14 +108,14 @@ def tensorboard(logdir, *options, **keywords):
 def load(tmp_path_factory):
     """Run a script inside the test; return its names (x, pred, cost, ...), graph and output.
 
-    Its pictures are made, but only with rendered=True are they rendered: it takes a second.
+    What its pictures show is computed, but drawn only with drawn=True: it takes a second or two.
     """
     import matplotlib.pyplot as plt
     import tensorflow.compat.v1  # noqa: F401
 
     gc.freeze()  # once, not again and again by the scripts: the network before would stay, too
 
-    def load(script, *options, rendered=False):
+    def load(script, *options, drawn=False):
         argv = [str(script), "--logdir", str(tmp_path_factory.mktemp("loaded")), *map(str, options)]
         gc.collect()  # the names of the run before: more than a hundred megabytes
         with ExitStack() as put_back, plt.rc_context(), redirect_stdout(io.StringIO()) as told:
@@ -124,7 +125,9 @@ def load(tmp_path_factory):
             patch = put_back.enter_context(pytest.MonkeyPatch.context())
             patch.setattr(sys, "argv", argv)
             patch.setattr(gc, "freeze", lambda: None)
-            if not rendered:
+            if not drawn:
+                undrawn = MagicMock(savefig=lambda file: Path(file).touch())
+                patch.setattr("matplotlib.figure.Figure", lambda **size: undrawn)
                 patch.setattr(plt.Figure, "savefig", lambda self, file: Path(file).touch())
             names = runpy.run_path(str(script), run_name="__main__")
         return SimpleNamespace(graph=names["tf"].get_default_graph(), out=told.getvalue(), **names)

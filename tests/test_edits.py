@@ -71,8 +71,8 @@ def test_an_edit_of_the_classifier(name, load, small, tmp_path):
     options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 64 * 60)
     accuracies, kept = [], []
     for xla in "auto", "off":
-        rendered = xla == "auto" and can_be_compiled
-        net = load(script, "--data", small, *options, "--xla", xla, rendered=rendered)
+        drawn = xla == "auto" and can_be_compiled
+        net = load(script, "--data", small, *options, "--xla", xla, drawn=drawn)
         accuracies.append(float(re.search(r"\(all 500 images\): (\S+)", net.out)[1]))
         pictures = {path.stem for path in Path(net.run_dir).glob("*.png")}
         assert pictures == {"mistakes", "gradient", "rows", "inside"} - set(left_out.split())

@@ -24,7 +24,7 @@ def with_weights(net, answer):
 @pytest.fixture(scope="module")
 def classifier(load, small):
     """The classifier, trained on 6,400 images, and 48 test images for it."""
-    net = load(CLASSIFIER, "--data", small, "--n-hidden", 32, "--training-iters", 6400)
+    net = load(CLASSIFIER, "--data", small, "--n-hidden", 32, "--training-iters", 6400, drawn=True)
     images, labels = net.mnist.test.images[:48].reshape(-1, 28, 28), net.mnist.test.labels[:48]
     net.given = {net.x: images, net.y: labels}
     net.inputs = images.transpose(1, 0, 2)

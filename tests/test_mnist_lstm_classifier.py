@@ -137,7 +137,8 @@ def test_the_same_seed_is_the_same_run_and_another_is_another(load, small):
 def tested(load, trained, tmp_path_factory):
     """The trained network's names, in a copy of its folder, and a session with its weights."""
     folder = tmp_path_factory.mktemp("tested") / "mnist" / "run"
-    net = load(CLASSIFIER, "--restore", shutil.copytree(trained.dir, folder), "--xla", "off")
+    options = ("--restore", shutil.copytree(trained.dir, folder), "--xla", "off")
+    net = load(CLASSIFIER, *options, drawn=True)
     with closing(restored(net)) as net.sess:
         yield net
 
@@ -187,7 +188,7 @@ def test_the_gradient_is_that_of_the_cost(tested):
 def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
     """So that two runs can be laid side by side; the last row is 1 in each."""
     options = ("--data", small, "--training-iters", 3200, "--batch-size", 32, "--cell", "rnn")
-    rnn = load(CLASSIFIER, *SMALL, *options)
+    rnn = load(CLASSIFIER, *SMALL, *options, drawn=True)
     for net, steps in (tested, (781, 400, 100, 0)), (rnn, (100, 0)):
         axes = net.picture_of_gradients(steps[0]).axes[0]
         assert axes.get_ylim() == (1e-6, 100) and axes.get_yscale() == "log"

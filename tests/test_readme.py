@@ -75,7 +75,7 @@ def test_commands_and_options_run_and_help_has_groups_defaults_and_an_example(
     for typed in options:
         if "RUN" not in typed:  # test_restore.py
             words = typed.replace("DATA", str(small)).split()
-            load(script, *words, *FEW[script], rendered="--save" in typed)
+            load(script, *words, *FEW[script], drawn="--save" in typed)
 
 
 def test_tensorboard_on_the_logs_of_a_fresh_clone_shows_the_reference_runs():

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from conftest import CLASSIFIER, events, only_run, refused, start, tensorboard
 
 # 250 steps of a small network, whose learning rate is another one at every step
-OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 5)
+OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 25)
 OPTIONS += ("--lr-decay", "cosine", "--lr", 0.005)
 CURVES = [(part, tag) for part in ("train", "validation") for tag in ("accuracy", "loss")]
 CURVES.append(("train", "gradient_at_row_1"))
@@ -44,7 +44,7 @@ def whole(load, small, tmp_path_factory):
     """The run that nothing happened to."""
     kills = tmp_path_factory.mktemp("kills")
     with left_by_kills(kills):
-        net = finished(load, *OPTIONS, "--data", small, rendered=True)
+        net = finished(load, *OPTIONS, "--data", small, drawn=True)
     net.kills = kills
     return net
 
@@ -78,8 +78,8 @@ def assert_nothing_happened(resumed, whole):
 
 
 def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
-    """Killed at step 245; before it saved step 100 and 200, which are in the curves already."""
-    process = start(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, until="Iter 7840,")
+    """Killed after step 225; before it saved step 100 and 200, which are in the curves already."""
+    process = start(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, until="Iter 7200,")
     process.kill()
     process.communicate()
     at_100, at_200 = (whole.kills / step / "mnist" / "run" for step in ("100", "200"))
@@ -87,7 +87,7 @@ def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
         assert steps(run_dir)[-1] == saved
         assert events(run_dir / "validation").Scalars("loss")[-1].step == min(saved + 100, 200)
         resumed = finished(load, "--restore", run_dir)
-        assert resumed.dir == run_dir and resumed.lines[0].startswith(f"Iter {(saved + 5) * 32},")
+        assert resumed.dir == run_dir and resumed.lines[0].startswith(f"Iter {(saved + 25) * 32},")
         assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
         with tensorboard(run_dir, f"--load_fast={load_fast}") as ask:
@@ -102,7 +102,7 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
     pictures = contents(copy, "*.png")
     for path in pictures:
         path.unlink()
-    again = finished(load, "--restore", copy, rendered=True)
+    again = finished(load, "--restore", copy, drawn=True)
     assert again.lines == whole.lines[-2:] and len(pictures) == 4, "it is tested"
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
@@ -121,7 +121,7 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
         finished(load, "--restore", copy, "--training-iters", 350 * 32)
     killed = tmp_path / "300" / "mnist" / "run"
     longer = finished(load, "--restore", killed)  # without a word
-    assert longer.lines[0].startswith(f"Iter {255 * 32},") and len(longer.lines) == 20 + 2
+    assert longer.lines[0].startswith(f"Iter {275 * 32},") and len(longer.lines) == 4 + 2
     assert steps(killed) == [300, 350]
     assert f"--logdir {killed.parent.parent}\n" in longer.out, "the folder's own place"
 

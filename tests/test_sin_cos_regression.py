@@ -120,7 +120,7 @@ def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
 def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load, tmp_path):
     """The animation has a frame for each iteration; FILE.GIF is one, too."""
     options = ("--iterations", 5, "--save", tmp_path / "FIT.GIF")
-    net = load(REGRESSION, "--network", "both", *options, rendered=True)
+    net = load(REGRESSION, "--network", "both", *options, drawn=True)
     assert settings(net.run_dir)["time_steps"] == 20
     left = events(f"{net.run_dir}/lstm")
     (picture,) = left.Images("fit")
