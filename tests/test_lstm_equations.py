@@ -89,6 +89,24 @@ def test_every_state_the_answer_and_its_cost(net):
     np.testing.assert_allclose(s, outputs.reshape(s.shape), atol=1e-5)
 
 
+@pytest.mark.parametrize("f, i", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_the_gates_of_the_real_cell_do_what_the_article_says(f, i):
+    """With f at 0 and i at 1: 完全忘记 c_(t-1)，取 g 的所有作为 c_t."""
+    random = np.random.RandomState(0)
+    x, c, s = random.randn(5, 3), random.randn(5, 4), random.randn(5, 4)
+    kernel = random.randn(3 + 4, 4 * 4) / 10
+    bias = np.repeat([100 * i - 50, 0, 100 * f - 50, 0], 4)  # leaves the other inputs no say
+    with tf.Graph().as_default(), tf.Session() as sess:
+        cell = tf.nn.rnn_cell.BasicLSTMCell(4)
+        state = tf.nn.rnn_cell.LSTMStateTuple(*np.float32([c, s]))
+        _, new = cell(tf.constant(x, tf.float32), state)
+        for variable, value in zip(cell.trainable_variables, (kernel, bias)):
+            variable.load(value, sess)
+        found = sess.run(new.c)
+    g = np.tanh(np.hstack([x, s]) @ kernel[:, 4:8])  # the candidate (候选隐藏状态)
+    np.testing.assert_allclose(found, c * f + g * i, atol=1e-5)
+
+
 def test_the_picture_shows_what_the_cell_does(classifier):
     """inside.png: its six panels are the equations', and its s_t the cell's own outputs."""
     image = classifier.mnist.test.images[0].reshape(28, 28)
