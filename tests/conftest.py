@@ -28,6 +28,12 @@ CLASSIFIER, REGRESSION = ROOT / "mnist_lstm_classifier.py", ROOT / "sin_cos_regr
 SMALL = ("--n-hidden", "8", "--xla", "off")  # quick, where the network does not matter
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that both workers end at the same time."""
+    longest = "edits", "mnist", "restore", "machines", "sin_cos", "command_line"
+    items.sort(key=lambda item: [name not in item.path.name for name in longest])
+
+
 def start(script, *options, python=(sys.executable,), until=None, **keywords):
     """Start a script in the background, perhaps until it has printed a line that begins so."""
     command = list(map(str, (*python, script, *options)))

@@ -15,14 +15,12 @@ from readme import EDITS, edited
 
 BIAS = ("n_hidden, args.forget_bias", "n_hidden, 3.0")
 COST = "tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))"
-L2 = " + 1e-4 * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())"
-DECAY = (COST, COST + L2)
+DECAY = (COST, f"{COST} + 1e-4 * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())")
 LAST = "outputs[-1], w)"
 DENSE = (LAST, "tf.layers.dense(outputs[-1], n_hidden), w)")
 NORMALIZED = (LAST, "tf.layers.batch_normalization(outputs[-1], training=True), w)")
 ADAM = "AdamOptimizer(lr).minimize(compiled(cost), global_step)"
 MOMENTUM = (ADAM, "MomentumOptimizer(10 * lr, 0.9).minimize(compiled(cost), global_step)")
-DECAY_ELSEWHERE = (ADAM, ADAM.replace("(cost)", f"(cost{L2})"))
 PLAIN = (ADAM, "AdamOptimizer(lr).minimize(cost)")
 UNNAMED = (', name="outputs")', ")")
 TWO_WAYS = """outputs, states = tf.nn.bidirectional_dynamic_rnn(
@@ -45,7 +43,6 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "a Keras layer": ("", False, [(LAST, "tf.keras.layers.Dense(n_hidden)(outputs[-1]), w)")]),
     "a variable inside RNN": ("", False, [(LAST, f"{LAST} + tf.Variable(tf.zeros([n_classes]))")]),
     "batch normalization": ("", False, [NORMALIZED]),
-    "weight decay elsewhere": ("", False, [DECAY_ELSEWHERE]),
     "from the bottom up": ("inside", False, [("pred = RNN(x)", "pred = RNN(tf.reverse(x, [1]))")]),
     "tf.Print": ("", False, [(LAST, "tf.Print(outputs[-1], [0.0], first_n=1), w)")]),
     "the article's lines": ("rows inside", False, [UNNAMED, PLAIN]),
