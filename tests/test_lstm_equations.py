@@ -89,6 +89,16 @@ def test_every_state_the_answer_and_its_cost(net):
     np.testing.assert_allclose(s, outputs.reshape(s.shape), atol=1e-5)
 
 
+def test_the_classifiers_outputs_and_accuracy_and_that_its_forget_bias_counts(classifier):
+    """It is the one thing that BasicLSTMCell does and the article does not say."""
+    wanted, _, logits, _ = equations(classifier)
+    outputs, accuracy = classifier.sess.run(["outputs:0", classifier.accuracy], classifier.given)
+    np.testing.assert_allclose(outputs, wanted, atol=1e-5)
+    right = logits.argmax(1) == classifier.given[classifier.y].argmax(1)
+    assert accuracy == pytest.approx(right.mean(), abs=1e-6)
+    assert np.abs(outputs - equations(classifier, forget_bias=0.0)[0]).max() > 0.1
+
+
 @pytest.mark.parametrize("f, i", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_the_gates_of_the_real_cell_do_what_the_article_says(f, i):
     """With f at 0 and i at 1: 完全忘记 c_(t-1)，取 g 的所有作为 c_t."""

@@ -50,15 +50,19 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
 def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(load, small):
     options = ("--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine", "--data", small)
     net = load(CLASSIFIER, *SMALL, *options, "--blank-rows", 5, "--forget-bias", 3)
+    given = net.feed(net.mnist.test, 3, 4)
     with restored(net) as sess:
         rates = [sess.run(net.lr, {net.global_step: step}) for step in (0, 5, 10)]
+        outputs = sess.run("outputs:0", given)
         weights = sess.run(net.graph.get_collection("trainable_variables", "rnn"))
     np.testing.assert_allclose(rates, [0.008, 0.004, 0], atol=1e-9)
+    assert net.x.shape.as_list() == [None, 33, 28]
     for images in (net.mnist.train.next_batch(9, 1)[0], net.mnist.test.images[:9]):
         images = images.reshape(9, 33, 28)
         assert images[:, :28].any((1, 2)).all() and not images[:, 28:].any(), "below the image"
-    forget = net.inside(images[0], *weights)[1]
-    assert forget[0].mean() == pytest.approx(1 / (1 + np.exp(-3)), abs=0.02), "a blank row: σ(3)"
+    _, f, *_, s = net.inside(given[net.x][0], *weights)
+    np.testing.assert_allclose(s, outputs[:, 0], atol=1e-5)
+    assert f[0].mean() == pytest.approx(1 / (1 + np.exp(-3)), abs=0.02), "a blank row: σ(3)"
     assert "inside.png is left out" not in net.out, "the equations are the cell's: it has that bias"
 
 
