@@ -23,14 +23,30 @@ builtins.print = print_and_press
 """
 
 
+def requirements(file):
+    return re.findall(r"(?m)^[^#\n-].*", (ROOT / file).read_text())
+
+
+@pytest.mark.quick
+def test_the_lowest_allowed_versions_are_tested():
+    allowed = dict(re.split("[><]=?|,", line)[:2] for line in requirements("requirements.txt"))
+    tested = dict(line.split("==") for line in requirements("tests/requirements-lowest.txt"))
+    assert allowed.keys() == tested.keys()
+    newest = int(allowed.pop("setuptools")) - 1  # that TensorBoard can do with
+    assert tested.pop("setuptools").startswith(f"{newest}.")
+    for name, version in tested.items():
+        assert re.match(rf"{re.escape(allowed[name])}(\.|$)", version), name
+
+
 @pytest.mark.quick
 def test_what_stands_in_both_scripts_is_the_same():
     """Each can be read, copied and run alone: the comment that `uv run` reads, and the set-up."""
     texts = [script.read_text(encoding="utf-8") for script in (CLASSIFIER, REGRESSION)]
-    uv, other = (re.match(r"(?s)# /// script\n(.*?)\n# ///\n", text)[1] for text in texts)
-    assert uv == other and uv.startswith('# requires-python = ">=3.9,<3.14"\n')
-    wanted = re.findall(r"(?m)^[^#\n].*", (ROOT / "requirements.txt").read_text())
-    assert re.findall('"(.+?)"', uv.partition("dependencies = [")[2]) == wanted
+    comment = r"# /// script\n((?:#(?: .*)?\n)+)# ///\n"  # as PEP 723 says
+    uv, other = (re.match(comment, text)[1] for text in texts)
+    assert uv == other and re.search(r'(?m)^# requires-python = ">=3.9,<3.14"$', uv)
+    dependencies = uv.partition("dependencies = [")[2].partition("]")[0]
+    assert re.findall('"(.+?)"', dependencies) == requirements("requirements.txt")
     blocks = [re.search(r"(?s)# ==== TensorFlow 1.x(.*?)\n# ====", text)[1] for text in texts]
     blocks = [re.sub(r"(?m)^(import|from) .*\n", "", block) for block in blocks]
     assert blocks[0] == blocks[1] and "set_random_seed" in blocks[0]

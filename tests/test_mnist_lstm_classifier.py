@@ -130,11 +130,19 @@ def test_it_reads_clothes_from_the_files_as_they_are_published(load):
     assert float(re.search(r"\(all 10000 images\): (\S+)", out)[1]) >= 0.7
 
 
-def test_the_same_seed_is_the_same_run_and_another_is_another(load, small):
-    """Bit for bit: test_restore.py."""
-    options = (*SMALL, "--training-iters", 2560, "--data", small, "--seed")
-    lines = [load(CLASSIFIER, *options, seed).out.splitlines()[:2] for seed in (0, 0, 1)]
+def test_the_same_seed_is_the_same_run_bit_for_bit_and_another_is_another(load, small):
+    """The lines, the weights, Adam's moments."""
+    lines, saved = [], []
+    for seed in 0, 0, 1:
+        options = (*SMALL, "--training-iters", 2560, "--data", small, "--seed", seed)
+        net = load(CLASSIFIER, *options)
+        lines.append(net.out.splitlines()[:2])
+        reader = net.tf.train.load_checkpoint(net.run_dir)
+        names = sorted(reader.get_variable_to_shape_map())
+        saved.append([reader.get_tensor(name).tobytes() for name in names])
+    assert len(names) == 4 * 3 + 3, "weights with two moments, two powers, the step"
     assert lines[0] == lines[1] != lines[2]
+    assert saved[0] == saved[1] != saved[2]
 
 
 @pytest.fixture(scope="module")
