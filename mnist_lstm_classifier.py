@@ -1,8 +1,8 @@
 # /// script
 # requires-python = ">=3.9,<3.14"
 # dependencies = [
-#     "tensorflow>=2.16,<2.22", "tf-keras>=2.16,<2.22", "tensorboard>=2.16,<2.22", "setuptools<82",
-#     "numpy>=1.23.5,<3", "matplotlib>=3.9,<4", "tqdm>=4.66,<5",
+#     "tensorflow>=2.16.1,<2.22", "tf-keras>=2.16.0,<2.22", "tensorboard>=2.16.2,<2.22",
+#     "setuptools<82", "numpy>=1.23.5,<3", "matplotlib>=3.9.0,<4", "tqdm>=4.66.0,<5",
 # ]
 # ///
 """MNIST, read row by row by an LSTM: the article's 用 LSTM 实现分类任务.

@@ -3,13 +3,11 @@
 import gc
 import io
 import os
-import re
 import runpy
-import signal
 import sys
-import threading
+import time
 import urllib.request
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import SimpleNamespace
@@ -49,10 +47,6 @@ def finish(process):
     return SimpleNamespace(status=process.returncode, stdout=stdout, stderr=stderr)
 
 
-def run(script, *options, **keywords):
-    return finish(start(script, *options, **keywords))
-
-
 def refused(load, script, capsys, *options):
     """Run a script inside the test; return the sentence with which it refuses: status 2, usage."""
     capsys.readouterr()
@@ -71,10 +65,9 @@ def only_run(logdir):
 
 def events(folder):
     """Read an event file with TensorBoard's own reader, nothing left out."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing import event_accumulator as reader
 
-    everything = dict.fromkeys(["scalars", "images", "tensors", "histograms", "graph"], 0)
-    return EventAccumulator(str(folder), size_guidance=everything).Reload()
+    return reader.EventAccumulator(str(folder), reader.STORE_EVERYTHING_SIZE_GUIDANCE).Reload()
 
 
 def settings(run_dir):
@@ -86,10 +79,13 @@ def settings(run_dir):
     return {name: getattr(value, value.WhichOneof("kind")) for name, value in options.items()}
 
 
-@contextmanager
-def tensorboard(logdir, *options, **keywords):
-    """TensorBoard's own server on a log folder: a function that asks it for what is at a path."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", logdir, "--port", "0"]
+def tensorboard(logdir, *options):
+    """Start TensorBoard's own server on a log folder; return a function that asks it for a path."""
+    from tensorboard.program import TensorBoard
+
+    server = TensorBoard()
+    server.configure(["tensorboard", "--logdir", str(logdir), "--port", "0", *options])
+    address = server.launch()
 
     def ask(path, *until):
         """Ask until the answer holds all these words: it serves at once and reads meanwhile."""
@@ -97,46 +93,39 @@ def tensorboard(logdir, *options, **keywords):
             told = urllib.request.urlopen(f"{address}data/{path}", timeout=60).read().decode()
             if all(word in told for word in until):
                 return told
-            threading.Event().wait(0.1)
+            time.sleep(0.1)
         raise TimeoutError(told)
 
-    with Popen([*command, *options], stderr=PIPE, text=True, **keywords) as server:
-        try:
-            lines = (re.search(r"http://\S+", line) for line in server.stderr)
-            address = next(filter(None, lines))[0]
-            threading.Thread(target=server.stderr.read, daemon=True).start()
-            yield ask
-        finally:
-            server.kill()
+    return ask
 
 
 @pytest.fixture(scope="session")
 def load(tmp_path_factory):
     """Run a script inside the test; return its names (x, pred, cost, ...), graph and output.
 
-    What its pictures show is computed, but drawn only with drawn=True: it takes a second or two.
+    To draw takes seconds: what the pictures show is computed in any case, but figures are made only
+    with figures="made" or "saved", and only "saved" ones are drawn (the others are empty files).
     """
     import matplotlib.pyplot as plt
     import tensorflow.compat.v1  # noqa: F401
 
     gc.freeze()  # once, not again and again by the scripts: the network before would stay, too
 
-    def load(script, *options, drawn=False):
+    def load(script, *options, figures=None):
         argv = [str(script), "--logdir", str(tmp_path_factory.mktemp("loaded")), *map(str, options)]
+        plt.close("all")
         gc.collect()  # the names of the run before: more than a hundred megabytes
-        with ExitStack() as put_back, plt.rc_context(), redirect_stdout(io.StringIO()) as told:
-            for number in signal.SIGINT, signal.SIGTERM:
-                put_back.callback(signal.signal, number, signal.getsignal(number))
-            put_back.callback(plt.close, "all")
-            patch = put_back.enter_context(pytest.MonkeyPatch.context())
+        out = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, plt.rc_context(), redirect_stdout(out):
             patch.setattr(sys, "argv", argv)
             patch.setattr(gc, "freeze", lambda: None)
-            if not drawn:
+            if figures != "saved":
+                patch.setattr(plt.Figure, "savefig", lambda figure, file: Path(file).touch())
+            if not figures:
                 undrawn = MagicMock(savefig=lambda file: Path(file).touch())
                 patch.setattr("matplotlib.figure.Figure", lambda **size: undrawn)
-                patch.setattr(plt.Figure, "savefig", lambda self, file: Path(file).touch())
             names = runpy.run_path(str(script), run_name="__main__")
-        return SimpleNamespace(graph=names["tf"].get_default_graph(), out=told.getvalue(), **names)
+        return SimpleNamespace(graph=names["tf"].get_default_graph(), out=out.getvalue(), **names)
 
     return load
 

@@ -17,7 +17,7 @@ def net(load, mnist, tmp_path_factory):
     for i, page in enumerate(pages):
         page_with(mnist.x_test[i], i % 3, random).save(page)
     options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
-    return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, drawn=True)
+    return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, figures="saved")
 
 
 def test_pages_are_read_as_well_as_the_images_themselves_and_look_like_them(net, mnist):

@@ -1,7 +1,5 @@
 """What runs is what the article describes: its six equations, in NumPy, give the same numbers."""
 
-from contextlib import closing
-
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -13,20 +11,20 @@ WEIGHTS = [f"rnn/basic_lstm_cell/{v}:0" for v in ("kernel", "bias")]
 WEIGHTS += [f"output_layer/{v}:0" for v in ("w", "b")]
 
 
-def with_weights(net, answer):
-    """A script's names, a session with the trained weights, and these in float64."""
-    net.answer = answer
-    with closing(restored(net)) as net.sess:  # not entered: another script may be loaded meanwhile
-        net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
-        yield net
+def with_session(net):
+    """A script's names, with a session that has the trained weights, and these in float64."""
+    net.sess = restored(net)
+    net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
+    return net
 
 
 @pytest.fixture(scope="module")
 def classifier(load, small):
     """The classifier, trained on 6,400 images, and 48 test images for it."""
-    net = load(CLASSIFIER, "--data", small, "--n-hidden", 32, "--training-iters", 6400, drawn=True)
-    images, labels = net.mnist.test.images[:48].reshape(-1, 28, 28), net.mnist.test.labels[:48]
-    net.given = {net.x: images, net.y: labels}
+    options = ("--data", small, "--n-hidden", 32, "--training-iters", 6400)
+    net = load(CLASSIFIER, *options, figures="made")
+    net.given = net.feed(net.mnist.test, 0, 48)
+    images, labels = net.given.values()
     net.inputs = images.transpose(1, 0, 2)
     net.before = np.zeros((2, 48, net.n_hidden))  # no memory before the first row
 
@@ -35,7 +33,8 @@ def classifier(load, small):
         softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         return logits, -np.mean(np.log(softmax[labels == 1]))
 
-    yield from with_weights(net, answer)
+    net.answer = answer
+    return with_session(net)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,8 @@ def regression(load, classifier):
         pred = (outputs @ w + b).transpose(1, 0, 2)
         return pred.reshape(-1, 1), np.mean((pred - cosx) ** 2)
 
-    yield from with_weights(net, answer)
+    net.answer = answer
+    return with_session(net)
 
 
 @pytest.fixture(scope="module", params=["classifier", "regression"])

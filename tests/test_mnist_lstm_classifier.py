@@ -4,12 +4,11 @@ import os
 import re
 import shutil
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, events, only_run, restored, run, settings
+from conftest import CLASSIFIER, SMALL, events, finish, only_run, restored, settings, start
 from readme import edited
 
 WATCHED = [*range(0, 800, 100), 781]
@@ -26,16 +25,15 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
 
     Adam's first step is lr, and of weights that an edited `minimize` leaves out there is none.
     """
-    script = edited(CLASSIFIER, edit, tmp_path)
+    script, found = edited(CLASSIFIER, edit, tmp_path), []
     options = ("--data", small, "--n-hidden", 16, "--lr", 0.01, "--training-iters", 0)
-    found = []
     for kind in [(), ("--xla", "off"), ("--static-rnn",)][: 2 if edit else 3]:
         net = load(script, *options, *kind)
         given = net.feed(net.mnist.test, 0, batch_size)
         with net.graph.as_default(), restored(net) as sess:
             weights = net.tf.trainable_variables()
-            numbers = [net.pred, net.cost, *net.tf.gradients(net.cost, weights)]
-            before, numbers = sess.run([weights, numbers], given)
+            gradients = net.tf.gradients(net.cost, weights)
+            before, *numbers = sess.run([weights, net.pred, net.cost, *gradients], given)
             sess.run(net.optimizer, given)
             found.append((numbers, sess.run(weights)))
     for numbers, after in found:
@@ -57,7 +55,7 @@ def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(lo
         weights = sess.run(net.graph.get_collection("trainable_variables", "rnn"))
     np.testing.assert_allclose(rates, [0.008, 0.004, 0], atol=1e-9)
     assert net.x.shape.as_list() == [None, 33, 28]
-    for images in (net.mnist.train.next_batch(9, 1)[0], net.mnist.test.images[:9]):
+    for images in net.mnist.train.next_batch(9, 1)[0], net.mnist.test.images[:9]:
         images = images.reshape(9, 33, 28)
         assert images[:, :28].any((1, 2)).all() and not images[:, 28:].any(), "below the image"
     _, f, *_, s = net.inside(given[net.x][0], *weights)
@@ -70,11 +68,10 @@ def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(lo
 def trained(tmp_path_factory):
     """The classifier's full run with the article's settings, as a user starts it."""
     logdir = tmp_path_factory.mktemp("trained")
-    result = run(CLASSIFIER, "--logdir", logdir, env={**os.environ, "XLA_FLAGS": ""})
+    result = finish(start(CLASSIFIER, "--logdir", logdir, env={**os.environ, "XLA_FLAGS": ""}))
     assert result.status == 0, result.stderr
-    result.lines = result.stdout.splitlines()
+    result.lines, result.dir = result.stdout.splitlines(), only_run(logdir)
     result.iters = [re.fullmatch(ITER, line).groups() for line in result.lines[:78]]
-    result.logdir, result.dir = logdir, only_run(logdir)
     return result
 
 
@@ -85,14 +82,13 @@ def test_a_run_prints_the_articles_lines_learns_to_read_and_leaves_its_folder(tr
     assert trained.lines[78] == "Optimization Finished!"
     for line, name in zip(trained.lines[79:81], ("Accuracy", r"Accuracy \(all 10000 images\)")):
         assert float(re.fullmatch(rf"Testing {name}: ([01]\.\d{{6}})", line)[1]) >= 0.95
-    command = f"{sys.executable} -m tensorboard.main --logdir {trained.logdir}"
+    command = f"{sys.executable} -m tensorboard.main --logdir {trained.dir.parents[1]}"
     assert trained.lines[81:] == [f"This run is in {trained.dir}", f"To look at it: {command}"]
     for line in trained.stderr.splitlines():  # what TensorFlow's C++ says before Python has a say
         assert "cuda" in line.lower() or "before absl::InitializeLog()" in line, line
     assert re.fullmatch(r"\d{8}-\d{6}", trained.dir.name) and trained.dir.parent.name == "mnist"
     files = {"checkpoint", "run.json", "tfevents.test", "train", "validation"}
-    files |= {f"model.ckpt-{step}.index" for step in (700, 781)}
-    files |= {f"model.ckpt-{step}.data-00000-of-00001" for step in (700, 781)}
+    files |= {f"model.ckpt-{n}.{of}" for n in (700, 781) for of in ("index", "data-00000-of-00001")}
     files |= {f"{name}.png" for name in PICTURES}
     assert {path.name for path in trained.dir.iterdir()} == files
 
@@ -134,8 +130,7 @@ def test_the_same_seed_is_the_same_run_bit_for_bit_and_another_is_another(load, 
     """The lines, the weights, Adam's moments."""
     lines, saved = [], []
     for seed in 0, 0, 1:
-        options = (*SMALL, "--training-iters", 2560, "--data", small, "--seed", seed)
-        net = load(CLASSIFIER, *options)
+        net = load(CLASSIFIER, *SMALL, "--training-iters", 2560, "--data", small, "--seed", seed)
         lines.append(net.out.splitlines()[:2])
         reader = net.tf.train.load_checkpoint(net.run_dir)
         names = sorted(reader.get_variable_to_shape_map())
@@ -148,11 +143,10 @@ def test_the_same_seed_is_the_same_run_bit_for_bit_and_another_is_another(load, 
 @pytest.fixture(scope="module")
 def tested(load, trained, tmp_path_factory):
     """The trained network's names, in a copy of its folder, and a session with its weights."""
-    folder = tmp_path_factory.mktemp("tested") / "mnist" / "run"
-    options = ("--restore", shutil.copytree(trained.dir, folder), "--xla", "off")
-    net = load(CLASSIFIER, *options, drawn=True)
-    with closing(restored(net)) as net.sess:
-        yield net
+    copy = shutil.copytree(trained.dir, tmp_path_factory.mktemp("tested") / "mnist" / "run")
+    net = load(CLASSIFIER, "--restore", copy, "--xla", "off", figures="made")
+    net.sess = restored(net)
+    return net
 
 
 def test_the_mistakes_are_the_mistakes(tested, mnist):
@@ -183,15 +177,13 @@ def test_the_state_after_each_row_is_read_by_a_probe_that_never_saw_the_image(te
 
 def test_the_gradient_is_that_of_the_cost(tested):
     """Of a few rows, against the differences that a nudge of each pixel makes."""
-    (image,), label = (given for given in tested.feed(tested.mnist.test, 0, 1).values())
+    (image,), label = tested.feed(tested.mnist.test, 0, 1).values()
     norms = []
     for row in 5, 15, 27:
         nudges = np.zeros((28, 28, 28))
         nudges[range(28), row, range(28)] = 1e-2
-        costs = [
-            tested.sess.run(tested.cost, {tested.x: [image + nudge], tested.y: label})
-            for nudge in (*nudges, *-nudges)
-        ]
+        fed = [{tested.x: [image + nudge], tested.y: label} for nudge in (*nudges, *-nudges)]
+        costs = [tested.sess.run(tested.cost, feed) for feed in fed]
         norms.append(np.linalg.norm(np.subtract(costs[:28], costs[28:])))
     gradient = tested.sess.run(tested.gradient_by_row, {tested.x: [image], tested.y: label})
     np.testing.assert_allclose(gradient[[5, 15]], np.divide(norms[:2], norms[2]), rtol=0.05)
@@ -200,7 +192,7 @@ def test_the_gradient_is_that_of_the_cost(tested):
 def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
     """So that two runs can be laid side by side; the last row is 1 in each."""
     options = ("--data", small, "--training-iters", 3200, "--batch-size", 32, "--cell", "rnn")
-    rnn = load(CLASSIFIER, *SMALL, *options, drawn=True)
+    rnn = load(CLASSIFIER, *SMALL, *options, figures="made")
     for net, steps in (tested, (781, 400, 100, 0)), (rnn, (100, 0)):
         axes = net.picture_of_gradients(steps[0]).axes[0]
         assert axes.get_ylim() == (1e-6, 100) and axes.get_yscale() == "log"

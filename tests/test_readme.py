@@ -4,7 +4,7 @@ import re
 
 import claims
 import pytest
-from conftest import CLASSIFIER, REGRESSION, SMALL, run, tensorboard
+from conftest import CLASSIFIER, REGRESSION, SMALL, finish, start, tensorboard
 from readme import EDITS, HALVES, README, ROOT, edits
 
 FEW = {CLASSIFIER: (*SMALL, "--training-iters", 128), REGRESSION: ("--iterations", 2)}
@@ -65,7 +65,7 @@ def test_commands_and_options_run_and_help_has_groups_defaults_and_an_example(
     """.ci/run runs the two commands that install; TensorBoard, below."""
     assert len(COMMANDS) == 4 and sum("-m venv" in command for command in COMMANDS) == 2
     monkeypatch.chdir(tmp_path)
-    told = run(script, "--help").stdout
+    told = finish(start(script, "--help")).stdout
     for group in ("the article's settings:", "to compare with:", "files:", "(default: "):
         assert group in told
     table = README.split(f"| `{script.name}` |")[1].split("\n\n")[0].split("`sin_cos_regress")[0]
@@ -75,11 +75,11 @@ def test_commands_and_options_run_and_help_has_groups_defaults_and_an_example(
     for typed in options:
         if "RUN" not in typed:  # test_restore.py
             words = typed.replace("DATA", str(small)).split()
-            load(script, *words, *FEW[script], drawn="--save" in typed)
+            load(script, *words, *FEW[script], figures="saved" if "--save" in typed else None)
 
 
 def test_tensorboard_on_the_logs_of_a_fresh_clone_shows_the_reference_runs():
     assert ".venv/bin/tensorboard --logdir logs" in COMMANDS
     names = ["1-lstm/train", "2-rnn/train", "3-blank-72-lstm/train", "4-blank-72-rnn/train"]
-    with tensorboard("logs", cwd=ROOT) as ask:
-        ask("runs", *(f"reference/{name}" for name in [*names, "5-sin-cos/lstm"]))
+    runs = [f"reference/{name}" for name in [*names, "5-sin-cos/lstm"]]
+    tensorboard(ROOT / "logs")("runs", *runs)

@@ -14,6 +14,7 @@ from conftest import CLASSIFIER, events, only_run, refused, start, tensorboard
 # 250 steps of a small network, whose learning rate is another one at every step
 OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 25)
 OPTIONS += ("--lr-decay", "cosine", "--lr", 0.005)
+OFF = ("--xla", "off")  # where it need not be the same to the last bit
 CURVES = [(part, tag) for part in ("train", "validation") for tag in ("accuracy", "loss")]
 CURVES.append(("train", "gradient_at_row_1"))
 
@@ -44,7 +45,7 @@ def whole(load, small, tmp_path_factory):
     """The run that nothing happened to."""
     kills = tmp_path_factory.mktemp("kills")
     with left_by_kills(kills):
-        net = finished(load, *OPTIONS, "--data", small, drawn=True)
+        net = finished(load, *OPTIONS, "--data", small, figures="saved")
     net.kills = kills
     return net
 
@@ -78,22 +79,21 @@ def assert_nothing_happened(resumed, whole):
 
 
 def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
-    """Killed after step 225; before it saved step 100 and 200, which are in the curves already."""
+    """Killed after step 225; before it saved step 100, which is in the curves already."""
     process = start(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, until="Iter 7200,")
     process.kill()
     process.communicate()
-    at_100, at_200 = (whole.kills / step / "mnist" / "run" for step in ("100", "200"))
-    for run_dir, saved in (only_run(tmp_path), 200), (at_100, 0), (at_200, 100):
+    for run_dir, saved in (whole.kills / "100/mnist/run", 0), (only_run(tmp_path), 200):
         assert steps(run_dir)[-1] == saved
-        assert events(run_dir / "validation").Scalars("loss")[-1].step == min(saved + 100, 200)
+        assert events(run_dir / "validation").Scalars("loss")[-1].step == max(saved, 100)
         resumed = finished(load, "--restore", run_dir)
         assert resumed.dir == run_dir and resumed.lines[0].startswith(f"Iter {(saved + 25) * 32},")
         assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
-        with tensorboard(run_dir, f"--load_fast={load_fast}") as ask:
-            for (part, tag), curve in zip(CURVES, curves(whole.dir)):
-                points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
-                assert [(step, value) for _, step, value in points] == curve
+        ask = tensorboard(run_dir, f"--load_fast={load_fast}")
+        for (part, tag), curve in zip(CURVES, curves(whole.dir)):
+            points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
+            assert [(step, value) for _, step, value in points] == curve
 
 
 def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_them(
@@ -102,13 +102,13 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
     pictures = contents(copy, "*.png")
     for path in pictures:
         path.unlink()
-    again = finished(load, "--restore", copy, drawn=True)
+    again = finished(load, "--restore", copy, figures="saved")
     assert again.lines == whole.lines[-2:] and len(pictures) == 4, "it is tested"
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
 
     # by the longer run's cosine: step 251 is Adam's; the shorter run's rate had come to 0
-    at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32).saved
+    at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32, *OFF).saved
     rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
     rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
     for name in [name for name in whole.saved if f"{name}/Adam" in whole.saved]:
@@ -118,8 +118,8 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
         assert (at_251[name] != whole.saved[name]).any()
 
     with left_by_kills(tmp_path):
-        finished(load, "--restore", copy, "--training-iters", 350 * 32)
-    killed = tmp_path / "300" / "mnist" / "run"
+        finished(load, "--restore", copy, "--training-iters", 350 * 32, *OFF)
+    killed = tmp_path / "300/mnist/run"
     longer = finished(load, "--restore", killed)  # without a word
     assert longer.lines[0].startswith(f"Iter {275 * 32},") and len(longer.lines) == 4 + 2
     assert steps(killed) == [300, 350]
@@ -131,7 +131,7 @@ def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, c
 
     def assert_refused(word, *options, folder=copy):
         before = contents(folder)
-        line = refused(load, CLASSIFIER, capsys, "--restore", folder, "--xla", "off", *options)
+        line = refused(load, CLASSIFIER, capsys, "--restore", folder, *OFF, *options)
         assert "--restore" in line and word in line, line
         assert contents(folder) == before
 

@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-import signal
+import time
 from contextlib import closing
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
@@ -33,8 +33,8 @@ def pixels_of(picture, rgb, tolerance):
 
 
 @pytest.fixture(scope="module")
-def seeds(load):
-    """Both networks, with three seeds; of the first run also what went in and came out."""
+def both(load):
+    """Both networks, and what went in and came out in training and after it."""
     trained, untrained, sess_run = [], [], Session.run
 
     def record(sess, fetches, feed_dict=None):
@@ -45,20 +45,20 @@ def seeds(load):
         return values
 
     with patch.object(Session, "run", record):
-        first = load(REGRESSION, "--network", "both")
-    first.trained, first.untrained = trained, untrained
-    return [first, *(load(REGRESSION, "--network", "both", "--seed", seed) for seed in (1, 2))]
+        net = load(REGRESSION, "--network", "both")
+    net.trained, net.untrained = trained, untrained
+    return net
 
 
-@pytest.fixture
-def both(seeds):
-    return seeds[0]
+@pytest.fixture(scope="module")
+def seeds(both, load):
+    return [both, *(load(REGRESSION, "--network", "both", "--seed", n) for n in range(1, 5))]
 
 
 def test_the_lstm_follows_the_cosine_and_the_ordinary_network_cannot(seeds):
     """Each sin x has two cos x of opposite sign: the best answer is 0, its error mean(cos² x)."""
     lstm, feedforward = np.array([curves(net.run_dir) for net in seeds]).swapaxes(0, 1)
-    assert lstm.shape == feedforward.shape == (3, 200)
+    assert lstm.shape == feedforward.shape == (5, 200)
     last = lstm[:, -20:].mean(1)
     assert np.median(last) <= 0.02 and last.max() <= 0.05
     assert lstm[:, 0].min() > 0.3, "at first it fits badly"
@@ -83,12 +83,11 @@ def test_a_run_prints_the_articles_lines_the_same_ones_for_the_same_seed(seeds, 
     assert re.fullmatch(r"2000 steps more, weights frozen, " + BOTH, lines[11])
     for name, of_one in zip(("lstm", "feedforward"), zip(*told)):
         net = load(REGRESSION, "--iterations", 41, "--network", name)
-        lines = net.out.splitlines()
-        assert lines[0] == "No window here: the picture will be fit.png in the run's folder"
-        assert [re.fullmatch(COST, line)[1] for line in lines[1:4]] == [*of_one[:3]]
-        assert re.fullmatch(r"2000 steps more, weights frozen, " + COST, lines[4])
-        assert lines[5] == f"This run is in {net.run_dir}"
-        assert lines[6].startswith("To look at it: ") and len(lines) == 7
+        first, *costs, more, run_is_in, command = net.out.splitlines()
+        assert first == "No window here: the picture will be fit.png in the run's folder"
+        assert [re.fullmatch(COST, line)[1] for line in costs] == [*of_one[:3]]
+        assert re.fullmatch(r"2000 steps more, weights frozen, " + COST, more)
+        assert run_is_in == f"This run is in {net.run_dir}" and command.startswith("To look at it:")
         curve = curves(net.run_dir)
         np.testing.assert_array_equal(curve, curves(both.run_dir)[:, :41], "both, in any case")
     assert told[:3] != re.findall(BOTH, seeds[1].out)[:3]
@@ -122,12 +121,11 @@ def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
 def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load, tmp_path):
     """The animation has a frame for each iteration; FILE.GIF is one, too."""
     options = ("--iterations", 5, "--save", tmp_path / "FIT.GIF")
-    net = load(REGRESSION, "--network", "both", *options, drawn=True)
+    net = load(REGRESSION, "--network", "both", *options, figures="saved")
     assert settings(net.run_dir)["time_steps"] == 20
-    left = events(f"{net.run_dir}/lstm")
-    (picture,) = left.Images("fit")
-    assert picture.encoded_image_string == Path(net.run_dir, "fit.png").read_bytes()
-    with Image.open(f"{net.run_dir}/fit.png") as image:
+    left, fit = events(f"{net.run_dir}/lstm"), Path(net.run_dir, "fit.png")
+    assert [picture.encoded_image_string for picture in left.Images("fit")] == [fit.read_bytes()]
+    with Image.open(fit) as image:
         assert image.size == (704, 352)
     top = {node.name.split("/")[0] for node in left.Graph().node}
     assert {"input", "rnn", "output_layer", "feedforward", "cost", "train"} <= top
@@ -140,10 +138,9 @@ def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load,
 
 def test_the_picture_says_what_it_shows(both):
     told = "200 iterations, lstm cost {:.3f}, feedforward cost {:.3f}"
-    assert both.course.get_title() == told.format(*curves(both.run_dir)[:, -1])
-    assert both.plane.get_title() == "one sin x, two cos x"
-    labels = [(a.get_xlabel(), a.get_ylabel()) for a in (both.course, both.plane)]
-    assert labels == [("x", "cosx"), ("sinx", "cosx")]
+    title = told.format(*curves(both.run_dir)[:, -1])
+    told = [(a.get_title(), a.get_xlabel(), a.get_ylabel()) for a in (both.course, both.plane)]
+    assert told == [(title, "x", "cosx"), ("one sin x, two cos x", "sinx", "cosx")]
     x = np.arange(200 * 20)[-20 - 314 :] * STEP
     np.testing.assert_allclose(both.curves["cosx"].get_data(), [x, np.cos(x)])
     for name, outputs in ("lstm", both.outputs), ("feedforward", both.feedforward_outputs):
@@ -161,7 +158,7 @@ def screen():
     """A screen that nobody sees: the environment in which a program opens its window there."""
     if not shutil.which("Xvfb"):
         pytest.skip("needs Xvfb (Debian: apt-get install xvfb)")
-    command = ["Xvfb", "-noreset", "-screen", "0", "1280x900x24", "-displayfd", "1"]
+    command = ["Xvfb", "-noreset", "-screen", "0", "900x600x24", "-displayfd", "1"]
     with Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as server:
         display = f":{server.stdout.readline().strip()}"
         yield {**os.environ, "DISPLAY": display, "MPLBACKEND": "tkagg"}
@@ -175,6 +172,7 @@ def look(screen, process, before=None):
         drawn = min(pixels_of(picture, rgb, 60) for rgb in COLOURS[:2]) > 100
         if drawn and not np.array_equal(picture, before):
             return picture
+        time.sleep(0.1)
     raise AssertionError(process.stderr.read())
 
 
@@ -193,22 +191,20 @@ def close(screen):
         display.sync()
 
 
-@pytest.mark.parametrize("iterations, end", [(2, "closed"), (10**9, "closed"), (10**9, "Ctrl-C")])
-def test_the_window_stays_until_it_is_closed_which_ends_the_run_too(
-    iterations, end, screen, tmp_path
-):
-    gif = tmp_path / "fit.gif"
+@pytest.mark.parametrize("status", [0, 130, 143])
+def test_a_window_stays_until_it_is_closed_and_ends_the_run(status, screen, tmp_path):
+    """Closed at the end: 0; while it trains and is drawn anew: 130, as by Ctrl-C; SIGTERM: 143."""
+    gif, iterations = tmp_path / "fit.gif", 10**9 if status else 2
     options = ("--iterations", iterations, "--save", gif, "--logdir", tmp_path)
-    until = "To look at it" if iterations == 2 else None  # the run is over, and has said so
-    process = start(REGRESSION, *options, env=screen, until=until)
+    process = start(REGRESSION, *options, env=screen, until=None if status else "To look at it")
     first = look(screen, process)
-    if iterations > 2:
-        look(screen, process, before=first)  # it is drawn anew
+    if status:
+        look(screen, process, before=first)
     assert process.poll() is None
-    close(screen) if end == "closed" else process.send_signal(signal.SIGINT)
+    process.terminate() if status == 143 else close(screen)
     result = finish(process)
-    assert result.status == (0 if iterations == 2 else 130) and "Traceback" not in result.stderr
-    assert iterations == 2 or "2000 steps more" in result.stdout
+    assert result.status == status and "Traceback" not in result.stderr
+    assert ("2000 steps more" in result.stdout) == (status > 0), "at the end it was read above"
     run_dir = only_run(tmp_path)
     with Image.open(gif) as animation:
         assert animation.n_frames == curves(run_dir).shape[1] > 1
