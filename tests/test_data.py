@@ -36,14 +36,12 @@ def test_the_published_images_are_kept_apart_and_keep_their_labels(net, mnist):
     for name, digest in zip(ARRAYS, FILES.values()):
         assert hashlib.sha256(idx(getattr(mnist, name))).hexdigest() == digest
     train, validation, test = net.mnist.train, net.mnist.validation, net.mnist.test
-    for data, x, y in (
-        (validation, mnist.x_train, mnist.y_train),
-        (test, mnist.x_test, mnist.y_test),
+    for data, x, y, n in (
+        (validation, mnist.x_train, mnist.y_train, 5000),
+        (test, mnist.x_test, mnist.y_test, 10000),
     ):
-        n = len(data.labels)
         np.testing.assert_array_equal(data.images, x[:n].reshape(n, 784) / np.float32(255))
         np.testing.assert_array_equal(data.labels, np.eye(10)[y[:n]])
-    assert len(validation.labels) == 5000 and len(test.labels) == 10000
 
     def pairs(images, labels):
         return list(zip(map(bytes, np.rint(images * 255).astype(np.uint8)), labels.argmax(1)))
@@ -113,18 +111,12 @@ def npz(arrays, tmp_path):
 def test_every_form_of_the_same_images_is_the_same_data(net, npz, folder, arrays):
     expected = net.read_data_sets(folder("idx", str))
     for form in (
-        npz(),
-        folder("gz", lambda file: f"{file}.gz"),
+        folder("gz", "{}.gz".format),
         folder("emnist", lambda file: f"emnist-digits-{file.replace('t10k', 'test')}.gz"),
         folder("dots", lambda file: file.replace("-idx", ".idx")),
-        npz(x=lambda x: x.reshape(-1, 784)),
-        npz(x=lambda x: x[..., np.newaxis]),
-        npz(x=lambda x: x / 255),
-        npz(x=lambda x: x.astype(np.float64)),
-        npz(x=lambda x: x.astype(np.int64)),
-        npz(y=lambda y: y.astype(np.float32)),
-        npz(y=lambda y: y[:, np.newaxis]),
-        npz(y=lambda y: np.eye(10)[y]),
+        *(npz(), npz(x=lambda x: x.reshape(-1, 784)), npz(x=lambda x: x[..., np.newaxis])),
+        *(npz(x=lambda x: x / 255), npz(x=np.float64), npz(x=np.int64)),
+        *(npz(y=np.float32), npz(y=lambda y: y[:, np.newaxis]), npz(y=lambda y: np.eye(10)[y])),
     ):
         found = net.read_data_sets(form)
         for part in "train", "validation", "test":
@@ -181,7 +173,7 @@ def test_what_cannot_be_read_is_told_in_one_sentence(net, load, npz, folder, arr
     assert_refused(file, "No such file")
     np.save(file.with_suffix(".npy"), x)
     assert_refused(file.with_suffix(".npy"), "one array", "(300, 28, 28)")
-    images = folder("gz", lambda file: f"{file}.gz")
+    images = folder("gz", "{}.gz".format)
     for name in reversed(list(FILES)):
         file = images / f"{name}.gz"
         file.write_bytes(file.read_bytes()[:-20])

@@ -13,10 +13,11 @@ import pytest
 from conftest import CLASSIFIER, REGRESSION, SMALL
 from readme import EDITS, edited
 
-BIAS = ("n_hidden, args.forget_bias", "n_hidden, 3.0")
 COST = "tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))"
+BIAS = ("n_hidden, args.forget_bias", "n_hidden, 3.0")
 IN_PLACE = "cost = cost_of(pred, y)"
 DECAY = " + 1e-4 * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())"
+WITH_DECAY = (COST, COST + DECAY)
 LAST = "outputs[-1], w)"
 DENSE = (LAST, "tf.layers.dense(outputs[-1], n_hidden), w)")
 NORMALIZED = (LAST, "tf.layers.batch_normalization(outputs[-1], training=True), w)")
@@ -37,11 +38,7 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "dropout": ("", True, SIX["dropout"]),
     "another loss": ("", True, SIX["another loss"]),
     "14 columns of 56 rows": ("", True, SIX["14 columns of 56 rows"]),
-    "another forget bias and weight decay": (
-        "inside",
-        True,
-        [BIAS, (COST, COST + DECAY)],
-    ),
+    "another forget bias and weight decay": ("inside", True, [BIAS, WITH_DECAY]),
     "a dense layer and another optimizer": ("", True, [DENSE, MOMENTUM]),
     "both directions, one class more, a histogram": ("inside", True, [BOTH, MORE, HISTOGRAM]),
     "a summed loss": ("", False, [(COST, COST.replace("mean", "sum"))]),

@@ -102,14 +102,13 @@ def test_the_classifiers_outputs_and_accuracy_and_that_its_forget_bias_counts(cl
 @pytest.mark.parametrize("f, i", [(0, 0), (0, 1), (1, 0), (1, 1)])
 def test_the_gates_of_the_real_cell_do_what_the_article_says(f, i):
     """With f at 0 and i at 1: 完全忘记 c_(t-1)，取 g 的所有作为 c_t."""
-    random = np.random.RandomState(0)
-    x, c, s = random.randn(5, 3), random.randn(5, 4), random.randn(5, 4)
-    kernel = random.randn(3 + 4, 4 * 4) / 10
+    x, c, s, kernel = map(np.random.RandomState(0).randn, (5, 5, 5, 3 + 4), (3, 4, 4, 4 * 4))
     bias = np.repeat([100 * i - 50, 0, 100 * f - 50, 0], 4)  # leaves the other inputs no say
     with tf.Graph().as_default(), tf.Session() as sess:
         cell = tf.nn.rnn_cell.BasicLSTMCell(4)
-        state = tf.nn.rnn_cell.LSTMStateTuple(*np.float32([c, s]))
-        _, new = cell(tf.constant(x, tf.float32), state)
+        _, new = cell(
+            tf.constant(np.float32(x)), tf.nn.rnn_cell.LSTMStateTuple(*np.float32([c, s]))
+        )
         for variable, value in zip(cell.trainable_variables, (kernel, bias)):
             variable.load(value, sess)
         found = sess.run(new.c)

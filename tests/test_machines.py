@@ -70,28 +70,27 @@ def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeyp
 
 
 def tensorflow_1(script, *options):
-    """Run a script on TensorFlow 1.15, as `load` runs it on today's; return what it prints."""
+    """Run a script on TensorFlow 1.15, as `load` runs it on today's; `out` is what it prints."""
     result = finish(start(script, *options, python=(TF1,)))
     assert result.status == 0, result.stderr
     return SimpleNamespace(out=result.stdout)
 
 
 @needs_tensorflow_1
-def test_the_classifiers_first_50_losses_agree_and_each_goes_on_with_the_others(
-    load, small, tmp_path
-):
-    """1.15 trains the network that today's has made; today's tests what 1.15 has trained."""
+def test_the_classifiers_first_50_losses_agree_and_each_reads_the_others(load, small, tmp_path):
+    """1.15, too, trains the network that today's has made; each tests what the other trained."""
     options = ("--data", small, "--n-hidden", 32, "--lr", 0.005, "--display-step", 1)
     made = load(CLASSIFIER, *options, "--training-iters", 0).run_dir
-    copy = shutil.copytree(made, tmp_path / "mnist" / "run")
+    copy = shutil.copytree(made, tmp_path / "mnist/run")
     old = tensorflow_1(CLASSIFIER, "--restore", copy, "--training-iters", 6400).out
     new = load(CLASSIFIER, "--restore", made, "--training-iters", 6400).out
     losses = [np.array(re.findall(r"Loss= (\S+),", told), float) for told in (old, new)]
     assert len(losses[0]) == 50 and losses[0][49] < losses[0][0] / 2, "it has learned"
     np.testing.assert_allclose(*losses, atol=1e-4)
-    accuracies = re.findall("Testing Accuracy.*", old)
-    again = load(CLASSIFIER, "--restore", copy).out
-    assert len(accuracies) == 2 and accuracies == re.findall("Testing Accuracy.*", again)
+    for tensorflow, run_dir, told in (load, copy, old), (tensorflow_1, made, new):
+        again, accuracies = tensorflow(CLASSIFIER, "--restore", run_dir).out, "Testing Accuracy.*"
+        assert len(re.findall(accuracies, told)) == 2
+        assert re.findall(accuracies, again) == re.findall(accuracies, told)
 
 
 @needs_tensorflow_1

@@ -33,7 +33,7 @@ def left_by_kills(folder):
     """When step N is to be saved, N/mnist/run of the folder gets what a kill would leave."""
 
     def save(saver, sess, path, step, save=tf.train.Saver.save, **details):
-        copy = shutil.copytree(Path(path).parent, folder / str(step) / "mnist" / "run")
+        copy = shutil.copytree(Path(path).parent, folder / f"{step}/mnist/run")
         (copy / f"model.ckpt-{step}.data-00000-of-00001").touch()  # a part of the checkpoint
         return save(saver, sess, path, step, **details)
 
@@ -52,7 +52,7 @@ def whole(load, small, tmp_path_factory):
 
 @pytest.fixture
 def copy(whole, tmp_path):
-    return shutil.copytree(whole.dir, tmp_path / "copy" / "mnist" / "run")
+    return shutil.copytree(whole.dir, tmp_path / "copy/mnist/run")
 
 
 def steps(run_dir):
@@ -96,9 +96,8 @@ def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
             assert [(step, value) for _, step, value in points] == curve
 
 
-def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_them(
-    whole, copy, load, tmp_path
-):
+def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy, load, tmp_path):
+    """And keeps these options; if they make it longer, its learning rate is the longer run's."""
     pictures = contents(copy, "*.png")
     for path in pictures:
         path.unlink()
@@ -107,7 +106,7 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options_and_keeps_t
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
 
-    # by the longer run's cosine: step 251 is Adam's; the shorter run's rate had come to 0
+    # step 251 is Adam's; the shorter run's rate had come to 0
     at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32, *OFF).saved
     rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
     rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
