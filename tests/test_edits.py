@@ -1,7 +1,4 @@
-"""The listings are made to be edited: what stands there then is what trains and is drawn.
-
-Each edit is run to its end on a small part of MNIST, compiled and not: it learns as well both ways.
-"""
+"""What stands in an edited listing is what trains and is drawn; compiled or not, it learns."""
 
 import re
 import signal

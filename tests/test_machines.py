@@ -38,10 +38,7 @@ def test_what_stands_in_both_scripts_is_the_same():
 
 
 def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeypatch):
-    """`%run`, in the kernel's own process, and `!python`, which inherits its MPLBACKEND.
-
-    The second time for ever, until the stop button is pressed at the first line: the same lines.
-    """
+    """`%run`, again until the stop button is pressed, and `!python`, which inherits MPLBACKEND."""
     monkeypatch.delenv("MPLBACKEND")  # the kernel's own
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
     few = f"--n-hidden 8 --xla off --data '{small}'"

@@ -93,10 +93,7 @@ def test_a_run_prints_the_articles_lines_the_same_ones_for_the_same_seed(seeds, 
 
 
 def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
-    """In training, and through 2,000 steps more, in which nothing is trained.
-
-    The curve: the cost that a step was trained on; the line: the cost after that step.
-    """
+    """In training and through 2,000 steps more. A line has the cost after its step, not before."""
     lstm, feedforward = both.trained[::2], both.trained[1::2]
     lines, more = both.untrained[:10], both.untrained[10:]
     assert all(one is other for (one, _), (other, _) in zip(lstm, feedforward)), "the same feed"
@@ -174,8 +171,7 @@ def look(screen, process, before=None):
 def close(screen):
     """Close the one window on the screen as its cross in the corner does."""
     with closing(Display(screen["DISPLAY"])) as display:
-        outer = display.screen().root.query_tree().children
-        windows = [window for frame in outer for window in (frame, *frame.query_tree().children)]
+        windows = display.screen().root.query_tree().children
         (window,) = (window for window in windows if window.get_wm_protocols())
         delete, protocols = map(display.intern_atom, ("WM_DELETE_WINDOW", "WM_PROTOCOLS"))
         data = (32, [delete, 0, 0, 0, 0])
