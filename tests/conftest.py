@@ -19,7 +19,7 @@ import pytest
 # as in the scripts, for the tests that import TensorFlow; no window; a pipe is a pipe
 os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0")
 os.environ.update(MPLBACKEND="agg", PYTHONUNBUFFERED="")
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"  # compiles small networks sooner
+os.environ.update(XLA_FLAGS="--xla_backend_optimization_level=0")  # compiles small networks sooner
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSIFIER, REGRESSION = ROOT / "mnist_lstm_classifier.py", ROOT / "sin_cos_regression.py"
@@ -103,8 +103,7 @@ def tensorboard(logdir, *options):
 def load(tmp_path_factory):
     """Run a script inside the test; return its names (x, pred, cost, ...), graph and output.
 
-    To draw takes seconds: what the pictures show is computed in any case, but figures are made only
-    with figures="made" or "saved", and only "saved" ones are drawn (the others are empty files).
+    Drawing takes seconds: figures="saved" are drawn, "made" are not (empty files), None are mocks.
     """
     import matplotlib.pyplot as plt
     import tensorflow.compat.v1  # noqa: F401

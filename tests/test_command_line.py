@@ -69,8 +69,15 @@ def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, cap
     assert net.parser.get_default("logdir") == str(tmp_path / "logs")
 
 
-def test_ctrl_c_in_training_keeps_what_there_is(few, tmp_path):
+def test_ctrl_c_ends_at_once_before_training_and_in_training_keeps_what_there_is(few, tmp_path):
     """The step ends; everything is saved, tested and drawn. The regression: with its window."""
+    process = start(CLASSIFIER, "--logdir", tmp_path, python=SHOWS_IMPORTS)
+    assert any("tensorflow." in line for line in process.stderr)  # it is being imported
+    process.send_signal(signal.SIGINT)
+    result = finish(process)
+    assert result.status == -signal.SIGINT  # 130 in a shell
+    assert "Traceback" not in result.stderr and not os.listdir(tmp_path)
+
     process = start(CLASSIFIER, *few[CLASSIFIER], *FOREVER, until="Iter")
     process.send_signal(signal.SIGINT)
     result = finish(process)
@@ -79,15 +86,6 @@ def test_ctrl_c_in_training_keeps_what_there_is(few, tmp_path):
     run_dir = only_run(tmp_path)
     last = events(run_dir / "validation").Scalars("loss")[-1].step
     assert (run_dir / f"model.ckpt-{last}.index").exists() and (run_dir / "rows.png").exists()
-
-
-def test_ctrl_c_before_training_ends_at_once_without_a_traceback(tmp_path):
-    process = start(CLASSIFIER, "--logdir", tmp_path, python=SHOWS_IMPORTS)
-    assert any("tensorflow." in line for line in process.stderr)  # it is being imported
-    process.send_signal(signal.SIGINT)
-    result = finish(process)
-    assert result.status == -signal.SIGINT  # 130 in a shell
-    assert "Traceback" not in result.stderr and not os.listdir(tmp_path)
 
 
 @each

@@ -42,11 +42,10 @@ def test_the_published_images_are_kept_apart_and_keep_their_labels(net, mnist):
     ):
         np.testing.assert_array_equal(data.images, x[:n].reshape(n, 784) / np.float32(255))
         np.testing.assert_array_equal(data.labels, np.eye(10)[y[:n]])
-
-    def pairs(images, labels):
-        return list(zip(map(bytes, np.rint(images * 255).astype(np.uint8)), labels.argmax(1)))
-
-    drawn = [pair for step in range(1, 11) for pair in pairs(*train.next_batch(5500, step))]
+    drawn = []
+    for step in range(1, 11):
+        images, labels = train.next_batch(5500, step)
+        drawn += zip(map(bytes, np.rint(images * 255).astype(np.uint8)), labels.argmax(1))
     assert sorted(drawn) == sorted(zip(map(bytes, mnist.x_train[5000:]), mnist.y_train[5000:]))
 
 
@@ -165,10 +164,9 @@ def test_what_cannot_be_read_is_told_in_one_sentence(net, load, npz, folder, arr
     for pixel in np.nan, np.inf:
         assert_refused(npz(x_train=np.where(x == 255, pixel, x)), "not finite")
     file = npz()
-    file.write_bytes(file.read_bytes()[:100000])
-    assert_refused(file, "PK")
-    file.write_text("hello world")
-    assert_refused(file, "hello")
+    for content, word in (file.read_bytes()[:100000], "PK"), (b"hello world", "hello"):
+        file.write_bytes(content)
+        assert_refused(file, word)
     file.unlink()
     assert_refused(file, "No such file")
     np.save(file.with_suffix(".npy"), x)

@@ -11,31 +11,28 @@ from conftest import CLASSIFIER, REGRESSION, SMALL
 from readme import EDITS, edited
 
 COST = "tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))"
-BIAS = ("n_hidden, args.forget_bias", "n_hidden, 3.0")
 IN_PLACE = "cost = cost_of(pred, y)"
 DECAY = " + 1e-4 * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())"
-WITH_DECAY = (COST, COST + DECAY)
+DECAYED = (COST, COST + DECAY)
 LAST = "outputs[-1], w)"
 DENSE = (LAST, "tf.layers.dense(outputs[-1], n_hidden), w)")
 NORMALIZED = (LAST, "tf.layers.batch_normalization(outputs[-1], training=True), w)")
 ADAM = "AdamOptimizer(lr).minimize(compiled(cost), global_step)"
 MOMENTUM = (ADAM, "MomentumOptimizer(10 * lr, 0.9).minimize(compiled(cost), global_step)")
 PLAIN = (ADAM, "AdamOptimizer(lr).minimize(cost)")
-UNNAMED = (', name="outputs")', ")")
 TWO_WAYS = """outputs, states = tf.nn.bidirectional_dynamic_rnn(
             cell, tf.nn.rnn_cell.GRUCell(n_hidden), x, dtype=tf.float32)
         outputs = outputs[0] + outputs[1]"""
 BOTH = ("outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)", TWO_WAYS)
 MORE = ("n_classes = mnist.n_classes", "n_classes = mnist.n_classes + 1")
 HISTOGRAM = ("return tf.matmul", 'tf.summary.histogram("seen", outputs)\n        return tf.matmul')
-SIX = {name: pairs for name, (_, pairs) in EDITS.items()}  # those of the README
 CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be compiled, the lines
-    "two layers": ("inside", True, SIX["two layers"]),
-    "GRU": ("inside", True, SIX["GRU"]),
-    "dropout": ("", True, SIX["dropout"]),
-    "another loss": ("", True, SIX["another loss"]),
-    "14 columns of 56 rows": ("", True, SIX["14 columns of 56 rows"]),
-    "another forget bias and weight decay": ("inside", True, [BIAS, WITH_DECAY]),
+    "two layers": ("inside", True, EDITS["two layers"][1]),
+    "GRU": ("inside", True, EDITS["GRU"][1]),
+    "dropout": ("", True, EDITS["dropout"][1]),
+    "another loss": ("", True, EDITS["another loss"][1]),
+    "14 columns of 56 rows": ("", True, EDITS["14 columns of 56 rows"][1]),
+    "another forget bias, weight decay": ("inside", True, [("args.forget_bias", "3.0"), DECAYED]),
     "a dense layer and another optimizer": ("", True, [DENSE, MOMENTUM]),
     "both directions, one class more, a histogram": ("inside", True, [BOTH, MORE, HISTOGRAM]),
     "a summed loss": ("", False, [(COST, COST.replace("mean", "sum"))]),
@@ -47,7 +44,7 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "weight decay in place": ("", False, [(IN_PLACE, IN_PLACE + DECAY)]),
     "a larger cost": ("", False, [(ADAM, ADAM.replace("(cost)", "(cost + tf.nn.l2_loss(w))"))]),
     "tf.Print": ("", False, [(LAST, "tf.Print(outputs[-1], [0.0], first_n=1), w)")]),
-    "the article's lines": ("rows inside", False, [UNNAMED, PLAIN]),
+    "the article's lines": ("rows inside", False, [(', name="outputs")', ")"), PLAIN]),
 }
 CELL = "cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)"
 STACK = f"cell = tf.nn.rnn_cell.MultiRNNCell([{CELL[7:]}, {CELL[7:]}])"
@@ -55,7 +52,7 @@ RETURN = "return sinx[:, :, np.newaxis], cosx[:, :, np.newaxis], x"
 TWO_SINES = "return np.stack([sinx, np.sin(2 * x)], 2), cosx[:, :, np.newaxis], x"
 TWO_COSINES = "return sinx[:, :, np.newaxis], np.stack([cosx, np.cos(2 * x)], 2), x"
 REGRESSIONS = {
-    "another function": SIX["another function"],
+    "another function": EDITS["another function"][1],
     "GRU": [(CELL, "cell = tf.nn.rnn_cell.GRUCell(CELL_SIZE)")],
     "two layers": [(CELL, STACK)],
     "two inputs": [("INPUT_SIZE = 1", "INPUT_SIZE = 2"), (RETURN, TWO_SINES)],
@@ -94,10 +91,9 @@ def test_an_edit_of_the_regression(name, load, tmp_path):
     costs = [float(cost) for cost in re.findall(r"cost:  (\S+)", net.out)]
     assert len(costs) == 4 + 1 and costs[3] < 0.5 * costs[0], "it has learned"
     assert costs[4] < 0.7 * costs[0], "and goes on"
-    cosx = net.seen[2]
     a_circle = name != "another function"
     assert net.plane.get_title() == ("one sin x, two cos x" if a_circle else "")
-    low, high = net.course.get_ylim()
+    (low, high), cosx = net.course.get_ylim(), net.seen[2]
     assert low < cosx.min() and cosx.max() < high, "all of it can be seen"
     assert (Path(net.run_dir) / "fit.png").exists()
 

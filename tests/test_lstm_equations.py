@@ -141,7 +141,6 @@ def test_the_gradient_in_each_gate_and_adams_first_step(net):
         sess.run(net.optimizer, net.given)
         step = sess.run(kernel) - before
         trained_by = 10 * sess.run("rnn/basic_lstm_cell/kernel/Adam:0")  # a tenth of the gradient
-
     n_hidden = before.shape[1] // 4
     for gate in range(4):
         first, last = gate * n_hidden, (gate + 1) * n_hidden - 1

@@ -42,7 +42,7 @@ def left_by_kills(folder):
 
 @pytest.fixture(scope="module")
 def whole(load, small, tmp_path_factory):
-    """The run that nothing happened to."""
+    """The run that nothing happened to, and what kills would have left."""
     kills = tmp_path_factory.mktemp("kills")
     with left_by_kills(kills):
         net = finished(load, *OPTIONS, "--data", small, figures="saved")
@@ -105,7 +105,6 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy
     assert again.lines == whole.lines[-2:] and len(pictures) == 4, "it is tested"
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
-
     # step 251 is Adam's; the shorter run's rate had come to 0
     at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32, *OFF).saved
     rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
@@ -115,7 +114,6 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy
         expected = whole.saved[name] - rate * m / (np.sqrt(v) + 1e-8)
         np.testing.assert_allclose(at_251[name], expected, atol=1e-8)
         assert (at_251[name] != whole.saved[name]).any()
-
     with left_by_kills(tmp_path):
         finished(load, "--restore", copy, "--training-iters", 350 * 32, *OFF)
     killed = tmp_path / "300/mnist/run"
