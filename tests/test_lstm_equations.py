@@ -102,9 +102,8 @@ def test_the_gates_of_the_real_cell_do_what_the_article_says(f, i):
     bias = np.repeat([100 * i - 50, 0, 100 * f - 50, 0], 4)  # leaves the other inputs no say
     with tf.Graph().as_default(), tf.Session() as sess:
         cell = tf.nn.rnn_cell.BasicLSTMCell(4)
-        _, new = cell(
-            tf.constant(np.float32(x)), tf.nn.rnn_cell.LSTMStateTuple(*np.float32([c, s]))
-        )
+        state = tf.nn.rnn_cell.LSTMStateTuple(*np.float32([c, s]))
+        _, new = cell(tf.constant(x, tf.float32), state)
         for variable, value in zip(cell.trainable_variables, (kernel, bias)):
             variable.load(value, sess)
         found = sess.run(new.c)
