@@ -79,13 +79,14 @@ def assert_nothing_happened(resumed, whole):
 
 
 def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
-    """Killed after step 225; before it saved step 100, which is in the curves already."""
+    """Killed after step 225; before it saved step 100 and 200, which are in the curves already."""
     process = start(CLASSIFIER, *OPTIONS, "--data", small, "--logdir", tmp_path, until="Iter 7200,")
     process.kill()
     process.communicate()
-    for run_dir, saved in (whole.kills / "100/mnist/run", 0), (only_run(tmp_path), 200):
+    at_100, at_200 = (whole.kills / f"{step}/mnist/run" for step in (100, 200))
+    for run_dir, saved in (at_100, 0), (at_200, 100), (only_run(tmp_path), 200):
         assert steps(run_dir)[-1] == saved
-        assert events(run_dir / "validation").Scalars("loss")[-1].step == max(saved, 100)
+        assert events(run_dir / "validation").Scalars("loss")[-1].step == min(saved + 100, 200)
         resumed = finished(load, "--restore", run_dir)
         assert resumed.dir == run_dir and resumed.lines[0].startswith(f"Iter {(saved + 25) * 32},")
         assert_nothing_happened(resumed, whole)
