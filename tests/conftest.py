@@ -42,9 +42,13 @@ def start(script, *options, python=(sys.executable,), until=None, **keywords):
 
 
 def finish(process):
-    """Wait for a started script; return its status, stdout and stderr."""
-    stdout, stderr = process.communicate(timeout=580)
-    return SimpleNamespace(status=process.returncode, stdout=stdout, stderr=stderr)
+    """Wait for a started script; return its status, output and error output."""
+    out, err = process.communicate(timeout=580)
+    return SimpleNamespace(status=process.returncode, out=out, err=err)
+
+
+def run(script, *options, **keywords):
+    return finish(start(script, *options, **keywords))
 
 
 def refused(load, script, capsys, *options):
@@ -79,12 +83,12 @@ def settings(run_dir):
     return {name: getattr(value, value.WhichOneof("kind")) for name, value in options.items()}
 
 
-def tensorboard(logdir, *options):
+def tensorboard(logdir, **options):
     """Start TensorBoard's own server on a log folder; return a function that asks it for a path."""
     from tensorboard.program import TensorBoard
 
     server = TensorBoard()
-    server.configure(["tensorboard", "--logdir", str(logdir), "--port", "0", *options])
+    server.configure(logdir=str(logdir), port=0, reload_interval=0, **options)  # reads once
     address = server.launch()
 
     def ask(path, *until):

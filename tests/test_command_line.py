@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, SMALL, events, finish, only_run, refused, start
+from conftest import CLASSIFIER, REGRESSION, SMALL, events, finish, only_run, refused, run, start
 
 BAD_OPTIONS = {
     CLASSIFIER: """--batch-size 0 --batch-size many --n-hidden 0 --display-step 0 --lr 0 --lr nan
@@ -45,9 +45,9 @@ def test_a_bad_option_is_told_in_one_sentence(script, few, load, tmp_path, capsy
     with monkeypatch.context() as patch:
         patch.setattr(os, "name", "nt")  # C:\Users\张三: TensorFlow's FileWriter knows ASCII alone
         assert "on Windows in ASCII" in refused(load, script, capsys, "--logdir", "logs")
-    result = finish(start(script, "--lr", 0, python=SHOWS_IMPORTS))
-    assert result.status == 2 and "--lr takes a positive number" in result.stderr
-    assert "tensorflow" not in result.stderr and not os.listdir() and os.listdir("..") == ["张三"]
+    result = run(script, "--lr", 0, python=SHOWS_IMPORTS)
+    assert result.status == 2 and "--lr takes a positive number" in result.err
+    assert "tensorflow" not in result.err and not os.listdir() and os.listdir("..") == ["张三"]
 
 
 def test_a_cost_that_is_not_finite_ends_the_run_but_keeps_the_network(few, load, tmp_path):
@@ -76,13 +76,13 @@ def test_ctrl_c_ends_at_once_before_training_and_in_training_keeps_what_there_is
     process.send_signal(signal.SIGINT)
     result = finish(process)
     assert result.status == -signal.SIGINT  # 130 in a shell
-    assert "Traceback" not in result.stderr and not os.listdir(tmp_path)
+    assert "Traceback" not in result.err and not os.listdir(tmp_path)
 
     process = start(CLASSIFIER, *few[CLASSIFIER], *FOREVER, until="Iter")
     process.send_signal(signal.SIGINT)
     result = finish(process)
-    assert result.status == 128 + signal.SIGINT and "Traceback" not in result.stderr
-    assert "Optimization Stopped!" in result.stdout and "(all 500 images)" in result.stdout
+    assert result.status == 128 + signal.SIGINT and "Traceback" not in result.err
+    assert "Optimization Stopped!" in result.out and "(all 500 images)" in result.out
     run_dir = only_run(tmp_path)
     last = events(run_dir / "validation").Scalars("loss")[-1].step
     assert (run_dir / f"model.ckpt-{last}.index").exists() and (run_dir / "rows.png").exists()
@@ -93,15 +93,14 @@ def test_other_peoples_surroundings_change_no_picture(script, load, tmp_path, fe
     """A matplotlibrc, an ASCII terminal, a notebook's MPLBACKEND, a path with ~ and Chinese."""
     rc = "savefig.bbox: tight\ntext.usetex: True\naxes.facecolor: black\nfont.size: 3"
     (tmp_path / "matplotlibrc").write_text(rc)
-    odd = {"MATPLOTLIBRC": str(tmp_path), "HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    odd = dict(os.environ, HOME=str(tmp_path), MATPLOTLIBRC=str(tmp_path), PYTHONIOENCODING="ascii")
     odd.update(MPLBACKEND="module://a_notebooks_own", TF_CPP_MIN_LOG_LEVEL="0")
-    options = (*few[script], "--logdir=~/it's 日志")
-    result = finish(start(script, *options, python=IN_A_TERMINAL, env={**os.environ, **odd}))
-    assert result.status == 0 and r"\u65e5" in result.stdout, result.stdout
-    assert re.search("oneDNN|rebuild TensorFlow", result.stdout), "log level 0 stays the user's"
+    result = run(script, *few[script], "--logdir=~/it's 日志", python=IN_A_TERMINAL, env=odd)
+    assert result.status == 0 and r"\u65e5" in result.out, result.out
+    assert re.search("oneDNN|rebuild TensorFlow", result.out), "log level 0 stays the user's"
     line, last = ("Iter", "10/10") if script == CLASSIFIER else ("cost", "2/2")
-    assert re.search(rf"(?m)^{line}.*\d$", result.stdout), "lines"
-    assert re.search(rf"100%\|.*{last}", result.stdout), "and a progress bar below them"
+    assert re.search(rf"(?m)^{line}.*\d$", result.out), "lines"
+    assert re.search(rf"100%\|.*{last}", result.out), "and a progress bar below them"
     net = load(script, *few[script], "--logdir", tmp_path / "it's plain", figures="saved")
     pictures = [*Path(net.run_dir).glob("*.png")]
     assert len(pictures) == (4 if script == CLASSIFIER else 1)

@@ -105,5 +105,4 @@ def test_a_mistake_in_an_edit_is_shown_whole_and_the_signals_are_put_back(load, 
     with patch("signal.signal", wraps=signal.signal) as set_handler, fault as error:
         load(edited(CLASSIFIER, edit, tmp_path), *SMALL, "--data", small)
     assert "sess.run(optimizer" in "".join(traceback.format_tb(error.tb))
-    last_two = set_handler.call_args_list[-2:]
-    assert [call[0][1] for call in last_two] == [signal.SIG_DFL] * 2
+    assert [call[0][1] for call in set_handler.call_args_list[-2:]] == [signal.SIG_DFL] * 2

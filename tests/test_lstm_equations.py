@@ -11,9 +11,9 @@ WEIGHTS = [f"rnn/basic_lstm_cell/{v}:0" for v in ("kernel", "bias")]
 WEIGHTS += [f"output_layer/{v}:0" for v in ("w", "b")]
 
 
-def with_session(net):
+def with_session(net, answer):
     """A script's names, with a session that has the trained weights, and these in float64."""
-    net.sess = restored(net)
+    net.sess, net.answer = restored(net), answer
     net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
     return net
 
@@ -33,8 +33,7 @@ def classifier(load, small):
         softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         return logits, -np.mean(np.log(softmax[labels == 1]))
 
-    net.answer = answer
-    return with_session(net)
+    return with_session(net, answer)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +50,7 @@ def regression(load, classifier):
         pred = (outputs @ w + b).transpose(1, 0, 2)
         return pred.reshape(-1, 1), np.mean((pred - cosx) ** 2)
 
-    net.answer = answer
-    return with_session(net)
+    return with_session(net, answer)
 
 
 @pytest.fixture(scope="module", params=["classifier", "regression"])

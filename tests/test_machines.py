@@ -3,11 +3,10 @@
 import re
 import shutil
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, ROOT, events, finish, only_run, start
+from conftest import CLASSIFIER, REGRESSION, ROOT, events, only_run, run
 from readme import edited
 
 TF1 = ROOT / ".venv-tf1" / "bin" / "python"  # .ci/run makes it
@@ -17,7 +16,7 @@ STOP_BUTTON = """
 import _thread, builtins
 def print_and_press(*values, write=print, **how):
     write(*values, **how)
-    str(values[0]).startswith(("Iter", "cost: ")) and _thread.interrupt_main()
+    if str(values[0]).startswith(("Iter", "cost: ")): _thread.interrupt_main()
 builtins.print = print_and_press
 """
 
@@ -64,9 +63,9 @@ def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeyp
 
 def tensorflow_1(script, *options):
     """Run a script on TensorFlow 1.15, as `load` runs it on today's; `out` is what it prints."""
-    result = finish(start(script, *options, python=(TF1,)))
-    assert result.status == 0, result.stderr
-    return SimpleNamespace(out=result.stdout)
+    result = run(script, *options, python=(TF1,))
+    assert result.status == 0, result.err
+    return result
 
 
 @needs_tensorflow_1

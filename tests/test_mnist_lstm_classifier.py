@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, events, finish, restored, settings, start, tensorboard
+from conftest import CLASSIFIER, SMALL, events, restored, run, settings, tensorboard
 from readme import edited
+from test_edits import DECAYED
 
 WATCHED = [*range(0, 800, 100), 781]
 ITER = r"Iter (\d+), Minibatch Loss= (\d+\.\d{6}), Training Accuracy= ([01]\.\d{5})"
 PICTURES = "mistakes", "rows", "inside", "gradient"
-DECAY = "labels=y))", "labels=y)) + 1e-4 * sum(tf.nn.l2_loss(v) for v in tf.trainable_variables())"
 SOME = "compiled(cost), global_step)", "compiled(cost), global_step, [w, b])"
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
 
 
-@pytest.mark.parametrize(("edit", "batch_size"), [([], 1), ([DECAY], 33), ([SOME], 33)])
+@pytest.mark.parametrize(("edit", "batch_size"), [([], 1), ([DECAYED], 33), ([SOME], 33)])
 def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small, tmp_path):
     """pred, cost, gradients, and Adam's first step: it is lr, or 0 for weights left out."""
     script, found = edited(CLASSIFIER, edit, tmp_path), []
@@ -65,9 +65,9 @@ def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(lo
 def trained(tmp_path_factory):
     """The classifier's full run with the article's settings, as a user starts it."""
     logdir = tmp_path_factory.mktemp("trained")
-    result = finish(start(CLASSIFIER, "--logdir", logdir, env={**os.environ, "XLA_FLAGS": ""}))
-    assert result.status == 0, result.stderr
-    result.lines, (result.dir,) = result.stdout.splitlines(), logdir.glob("*/*")
+    result = run(CLASSIFIER, "--logdir", logdir, env={**os.environ, "XLA_FLAGS": ""})
+    assert result.status == 0, result.err
+    result.lines, (result.dir,) = result.out.splitlines(), logdir.glob("*/*")
     result.iters = [re.fullmatch(ITER, line).groups() for line in result.lines[:78]]
     return result
 
@@ -81,7 +81,7 @@ def test_a_run_prints_the_articles_lines_learns_to_read_and_leaves_its_folder(tr
         assert float(re.fullmatch(rf"Testing {name}: ([01]\.\d{{6}})", line)[1]) >= 0.95
     command = f"{sys.executable} -m tensorboard.main --logdir {trained.dir.parents[1]}"
     assert trained.lines[81:] == [f"This run is in {trained.dir}", f"To look at it: {command}"]
-    for line in trained.stderr.splitlines():  # what TensorFlow's C++ says before Python has a say
+    for line in trained.err.splitlines():  # what TensorFlow's C++ says before Python has a say
         assert "cuda" in line.lower() or "before absl::InitializeLog()" in line, line
     assert re.fullmatch(r"\d{8}-\d{6}", trained.dir.name) and trained.dir.parent.name == "mnist"
     files = ["checkpoint", "run.json", "tfevents.test", "train", "validation"]

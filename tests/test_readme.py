@@ -4,7 +4,7 @@ import re
 
 import claims
 import pytest
-from conftest import CLASSIFIER, REGRESSION, SMALL, finish, start, tensorboard
+from conftest import CLASSIFIER, REGRESSION, SMALL, run, tensorboard
 from readme import EDITS, HALVES, README, ROOT, edits
 
 FEW = {CLASSIFIER: (*SMALL, "--training-iters", 128), REGRESSION: ("--iterations", 2)}
@@ -60,7 +60,7 @@ def test_commands_and_options_run_and_help_is_complete(script, load, small, tmp_
     """.ci/run runs the two commands that install; TensorBoard, below."""
     assert len(COMMANDS) == 4 and sum("-m venv" in command for command in COMMANDS) == 2
     monkeypatch.chdir(tmp_path)
-    told = finish(start(script, "--help")).stdout
+    told = run(script, "--help").out
     for group in ("the article's settings:", "to compare with:", "files:", "(default: "):
         assert group in told
     table = README.split(f"| `{script.name}` |")[1].split("\n\n")[0].split("`sin_cos_regress")[0]

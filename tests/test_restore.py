@@ -91,7 +91,7 @@ def test_a_killed_run_goes_on_in_its_folder(whole, load, small, tmp_path):
         assert resumed.dir == run_dir and resumed.lines[0].startswith(f"Iter {(saved + 25) * 32},")
         assert_nothing_happened(resumed, whole)
     for load_fast in "true", "false":  # TensorBoard reads by its data server, or by Python
-        ask = tensorboard(run_dir, f"--load_fast={load_fast}")
+        ask = tensorboard(run_dir, load_fast=load_fast)
         for (part, tag), curve in zip(CURVES, curves(whole.dir)):
             points = json.loads(ask(f"plugin/scalars/scalars?run={part}&tag={tag}", ", 250, "))
             assert [(step, value) for _, step, value in points] == curve

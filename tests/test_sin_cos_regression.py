@@ -37,7 +37,8 @@ def both(load):
     def record(sess, fetches, feed_dict=None):
         values = sess_run(sess, fetches, feed_dict)
         if feed_dict and isinstance(fetches, list):
-            (trained if isinstance(fetches[0], Operation) else frozen).append((feed_dict, values))
+            runs = trained if isinstance(fetches[0], Operation) else frozen
+            runs.append((feed_dict, values))
         return values
 
     with patch.object(Session, "run", record):
@@ -180,8 +181,8 @@ def test_a_window_stays_until_it_is_closed_and_ends_the_run(status, screen, tmp_
     assert process.poll() is None
     process.terminate() if status == 143 else close(screen)
     result = finish(process)
-    assert result.status == status and "Traceback" not in result.stderr
-    assert ("2000 steps more" in result.stdout) == (status > 0), "at the end it was read above"
+    assert result.status == status and "Traceback" not in result.err
+    assert ("2000 steps more" in result.out) == (status > 0), "at the end it was read above"
     run_dir = only_run(tmp_path)
     with Image.open(gif) as animation:
         assert animation.n_frames == curves(run_dir).shape[1] > 1
