@@ -93,6 +93,8 @@ if "ipykernel" not in sys.modules:  # this process is no notebook
         del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # keeps memory from step to step
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes no more memory than it needs
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off, as for every figure in the README
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
 gc.disable()  # during the imports, which make half a million objects that stay
@@ -114,9 +116,8 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # for your edits; what stands here draws from generators of its own
-config = tf.ConfigProto()
-config.gpu_options.allow_growth = True  # take the memory that is needed, not all of it
-config.graph_options.rewrite_options.disable_meta_optimizer = True  # it takes 1 s and gains nothing
+# Grappler takes 1 s and gains nothing; and it turns loops into a form that XLA does not know
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 # prints above the progress bar, and flushes, so that a pipe has each line at once
@@ -184,30 +185,35 @@ def epoch_order(seed, epoch, n):
 class DataSet:
     """Images (n, n_step * n_input), from 0 to 1, and one-hot labels, as input_data had them."""
 
-    def __init__(self, pixels, digits, white):
+    def __init__(self, pixels, classes, max_value, n_classes):
         below = [(0, 0), (0, args.blank_rows), (0, 0)]
         self.pixels = np.pad(pixels, below, "constant").reshape(len(pixels), -1)
-        self.digits, self.white = digits, white  # white: the pixels' greatest value, 255 or 1
+        self.classes, self.max_value, self.n_classes = classes, max_value, n_classes
 
     def part(self, indices):
         """Return the images and labels at these indices, or in this slice."""
-        images = np.divide(self.pixels[indices], self.white, dtype=np.float32)
-        return images, np.eye(n_classes, dtype=np.float32)[self.digits[indices]]
+        images = np.divide(self.pixels[indices], self.max_value, dtype=np.float32)
+        return images, np.eye(self.n_classes, dtype=np.float32)[self.classes[indices]]
 
-    images = property(lambda self: self.part(slice(None))[0])
-    labels = property(lambda self: np.eye(n_classes, dtype=np.float32)[self.digits])
+    @property
+    def images(self):
+        return self.part(slice(None))[0]
+
+    @property
+    def labels(self):
+        return self.part(slice(None))[1]
 
     def next_batch(self, batch_size, step):
         """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
-        n = len(self.pixels)
-        numbers = range((step - 1) * batch_size, step * batch_size)
-        return self.part([epoch_order(args.seed, i // n, n)[i % n] for i in numbers])
+        n = len(self.pixels)  # image i of the run is image i % n in the order of epoch i // n
+        run = range((step - 1) * batch_size, step * batch_size)
+        return self.part([epoch_order(args.seed, i // n, n)[i % n] for i in run])
 
 
 def read_data_sets(source):
     """Return train, validation and test, and n_classes, from a file or folder, or as downloaded."""
-    own = os.path.join(HERE, "data", "mnist.npz")
-    source = source or (own if os.path.exists(own) else None)
+    bundled = os.path.join(HERE, "data", "mnist.npz")
+    source = source or (bundled if os.path.exists(bundled) else None)
     try:
         if source is None:
             (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
@@ -221,13 +227,14 @@ def read_data_sets(source):
     except Exception as error:  # files, NumPy and the download raise many kinds
         wanted = "an .npz of x_train, y_train, x_test, y_test, or a folder with MNIST's four files"
         parser.error(f"--data takes {wanted}; {source or 'the download'}: {error}")
-    white = 255 if x.min() >= 0 and x.max() > 2 else 1
-    first = 5000 if len(x) >= 50000 else len(x) // 10
+    max_value = 255 if x.min() >= 0 and x.max() > 2 else 1  # resizing takes 1 a little above 1
+    n_classes = max(10, y.max() + 1, y_test.max() + 1)
+    n_validation = 5000 if len(x) >= 50000 else len(x) // 10
     return SimpleNamespace(
-        train=DataSet(x[first:], y[first:], white),
-        validation=DataSet(x[:first], y[:first], white),
-        test=DataSet(x_test, y_test, white),
-        n_classes=max(10, y.max() + 1, y_test.max() + 1),
+        train=DataSet(x[n_validation:], y[n_validation:], max_value, n_classes),
+        validation=DataSet(x[:n_validation], y[:n_validation], max_value, n_classes),
+        test=DataSet(x_test, y_test, max_value, n_classes),
+        n_classes=n_classes,
     )
 
 
@@ -268,65 +275,83 @@ for file in args.read:
 
 
 # ==== training ====================================================================================
-def kinds_of_ops(tensor, ends=()):
-    """Return the kinds of all operations that compute a tensor, sorted; from these ends on."""
-    seen, todo = set(ends), [tensor.op]
-    while todo:
-        op = todo.pop()
-        if op not in seen:
-            seen.add(op)
-            todo += [source.op for source in op.inputs]
-    return sorted(op.type for op in seen - set(ends) if op.type != "Placeholder")
+if tf.__version__ >= "2":
+    tf.enable_control_flow_v2()  # XLA cannot differentiate a copied loop of TensorFlow 1.x
+if tf.__version__ >= "2.19":  # this flag saves copies in loops; an older XLA ends at it
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
-def gradients_of_part(cost, x, y, n):
-    """Return this part's share of the gradients of a batch of n: RNN again, its variables kept."""
-    existing = {f"again/{v.op.name}": v for v in tf.global_variables()}
+def gradients_by_xla(cost, variables):
+    """Return a function of a factor: the gradients of factor * cost, from a copy of its graph."""
+    graph, fed = tf.get_default_graph().as_graph_def(), (x.op.name, y.op.name)
+    for node in graph.node:
+        node.attr.pop("_class", None)  # may name an operation that is not copied
+        if node.name in fed:
+            del node.input[:]  # what computes x and y is not needed, because they are fed
+    graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
+    given = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
+    inputs = {node.name for node in graph.node if node.name in fed or node.op in given}
+    for node in [node for node in graph.node if node.name in inputs]:
+        graph.node.remove(node)
+    names = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
+    names = sorted(name for name in names if name.partition(":")[0] in inputs)
 
-    def get_existing(getter, name, **details):
-        return existing[name] if name in existing else getter(name, **details)
+    @tf.function(jit_compile=True, autograph=False)
+    def gradients(factor, *values):
+        inputs = dict(zip(names, values))
+        (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
+        return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], factor)
 
-    variables = tf.trainable_variables()
-    with tf.variable_scope("again", custom_getter=get_existing):
-        again = cost_of(RNN(x), y)
-    if len(tf.global_variables()) > len(existing):
-        raise ValueError("RNN makes new variables at each call")
-    kinds = kinds_of_ops(again, {x.op, y.op})
-    if kinds != kinds_of_ops(cost):
-        raise ValueError("cost is not cost_of(RNN(x), y)")
-    if again.op.type == "Sum":
-        raise ValueError("cost_of returns a sum over the images, not a mean")
-    if {"Print", "PyFunc"} & set(kinds):
-        raise ValueError("XLA has neither tf.Print nor tf.py_func")
-    share = tf.cast(tf.shape(x)[0] / n, tf.float32)
-    return tf.gradients(share * again, variables, unconnected_gradients="zero")
+    values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in names]
+    return lambda factor: gradients(factor, *values)
 
 
 def compiled(cost):
-    """Return the cost with its gradients compiled by XLA, or as it is where that cannot be done."""
+    """Return the cost, with gradients by XLA if a trial finds them equal to TensorFlow's."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
         return cost
-    graph, halves = tf.get_default_graph(), []
-    gradients = functools.partial(gradients_of_part, cost)
-    before = {key: graph.get_collection(key) for key in graph.collections}
     try:
-        for part in (x[::2], y[::2]), (x[1::2], y[1::2]):  # a program each, for two cores
-            inputs = [*part, tf.shape(x)[0]]
-            halves.append(tf.xla.experimental.compile(gradients, inputs))
-    except Exception as error:  # whatever an edited RNN makes TensorFlow raise
-        print(f"The training is not compiled: {error!r:.200}")
-        for op in graph.get_operations():
-            op._clear_attr("_xla_compile_id")  # else TensorFlow compiles the unused second call
+        with tf.control_dependencies(None), tf.name_scope("trial"):
+            pairs = zip(tf.trainable_variables(), tf.gradients(cost, tf.trainable_variables()))
+            variables, gradients = zip(*[pair for pair in pairs if pair[1] is not None])
+            by_xla = gradients_by_xla(cost, variables)
+            both = by_xla(tf.ones_like(cost)), gradients
+            first_batch = feed(*mnist.train.next_batch(batch_size, 1))
+            with tf.Session() as sess:
+                sess.run(tf.global_variables_initializer())
+                both = map(tf.nest.flatten, sess.run(both, first_batch))
+        if not all(np.allclose(a, b, atol=1e-4 * np.abs(b).max()) for a, b in zip(*both)):
+            raise ValueError("XLA's gradients differ; where numbers are random, they always do")
+    except Exception as error:  # whatever an edit makes TensorFlow raise
+        reason = "(?m)^(?!Graph execution error|Detected at node| |Node: ).+"
+        reason = re.search(reason, f"{error}\n{error!r}")[0]
+        print(f"The training is not compiled: {reason:.170}")
         return cost
-    finally:  # variables, summaries and updates of the second calls are not for the listing
-        for key in graph.collections:
-            graph.get_collection_ref(key)[:] = before.get(key, [])
 
     @tf.custom_gradient  # minimize gets these gradients
     def with_gradients(cost, *variables):
-        return cost, lambda upstream: [None] + [upstream * (a + b) for a, b in zip(*halves)]
+        return cost, lambda factor: [None, *by_xla(factor)]
 
-    return with_gradients(cost, *tf.trainable_variables())
+    return with_gradients(cost, *variables)
+
+
+def with_open_loops(graph):
+    """Return the graph for TensorBoard: each loop is a box with the operations of its body."""
+    graph = graph.as_graph_def(add_shapes=True)
+    bodies = {body.signature.name: body for body in graph.library.function}
+    for loop in [node for node in graph.node if node.op in ("While", "StatelessWhile")]:
+        body = bodies[re.sub("(_rewritten)*$", "", loop.attr["body"].func.name)]
+        outside = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
+        for node in body.node_def:
+            inputs = [outside.get(i, f"{loop.name}/{i.partition(':')[0]}") for i in node.input]
+            graph.node.add(name=f"{loop.name}/{node.name}", op=node.op, input=inputs)
+    graph.library.Clear()
+    return graph
+
+
+def feed(images, labels):
+    """Return the feed_dict of these images, of the shape of x, as the listing feeds a batch."""
+    return {x: images.reshape([-1, *x.shape.as_list()[1:]]), y: labels}
 
 
 signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
@@ -356,6 +381,10 @@ def open_run(sess):
     if args.restore:
         try:
             saver.restore(sess, tf.train.latest_checkpoint(args.restore))
+            shapes = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
+            for v in tf.global_variables():  # TensorFlow does not compare them in every case
+                if v.shape.as_list() != shapes[v.op.name]:
+                    raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
         except Exception as error:  # many kinds: missing, damaged, of another network
             reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]
             parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
@@ -387,20 +416,14 @@ def what_to_watch(cost, x):
     return gradient, tf.summary.merge(curves)
 
 
-def feed(data, start, stop):
-    """Return the feed_dict of some images, as the listing feeds a batch."""
-    images, labels = data.part(slice(start, stop))
-    return {x: images.reshape(-1, n_step, n_input), y: labels}
-
-
 def measure_and_save(sess, step):
     """Add points to the curves, write them to the disk, and then save the network."""
     if step not in gradient_history:  # a restored step was measured, the last one perhaps, too
-        loss, s = sess.run([cost, summaries], feed(mnist.validation, 0, 1000))
+        loss, s = sess.run([cost, summaries], feed(*mnist.validation.part(slice(1000))))
         if not np.isfinite(loss):
             sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
         validation_writer.add_summary(s, step)
-        by_row, s = sess.run([gradient_by_row, histograms], feed(mnist.validation, 0, 64))
+        by_row, s = sess.run([gradient_by_row, histograms], feed(*mnist.validation.part(slice(64))))
         train_writer.add_summary(s, step)
         gradient_history[step] = by_row.tolist()
     train_writer.flush()
@@ -454,13 +477,13 @@ def inside(image, kernel, bias):
 # ==== the test and the pictures ===================================================================
 def in_parts(sess, tensor, data, count, axis=0):
     """Return a tensor's values, from 1,000 images at a time: 10,000 at once take a gigabyte."""
-    parts = [sess.run(tensor, feed(data, i, i + 1000)) for i in range(0, count, 1000)]
+    parts = [sess.run(tensor, feed(*data.part(slice(i, i + 1000)))) for i in range(0, count, 1000)]
     return np.concatenate(parts, axis)
 
 
 def test_all(sess, step):
     """Print the accuracy on all test images, and give it to TensorBoard; return the predictions."""
-    digits = mnist.test.digits
+    digits = mnist.test.classes
     predictions = in_parts(sess, pred, mnist.test, len(digits)).argmax(1)
     right = np.mean(predictions == digits)
     print(f"Testing Accuracy (all {len(predictions)} images): {right:.6f}")
@@ -483,7 +506,7 @@ def new_figure(height, title):
 
 def picture_of_mistakes(predictions):
     """The first test images that are misread."""
-    digits = mnist.test.digits
+    digits = mnist.test.classes
     wrong = np.flatnonzero(predictions != digits)
     figure = new_figure(5.2, f"{len(wrong)} of {len(digits)} test images are misread")
     for place, i in enumerate(wrong[:18], 1):
@@ -574,7 +597,7 @@ def picture_of_inside(sess):
 def picture_of_reading(sess):
     """The first ten pages of --read, and what the network sees of them; it prints all answers."""
     digits = np.array([digit for _, digit in handwriting])
-    data = DataSet(digits, np.zeros(len(digits), int), 255)
+    data = DataSet(digits, np.zeros(len(digits), int), 255, n_classes)
     probabilities = in_parts(sess, tf.nn.softmax(pred), data, len(digits))
     answers = [f"{of_one.argmax()} ({of_one.max():.2f})" for of_one in probabilities]
     for file, answer in zip(args.read, answers):
@@ -660,21 +683,17 @@ def RNN(x):
         return tf.matmul(outputs[-1], w) + b  # (batch, n_classes)
 
 
-def cost_of(pred, y):  # the compiled training calls it, too; a mean over the images
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
-
-
 pred = RNN(x)
 
 with tf.name_scope("cost"):
-    cost = cost_of(pred, y)
+    cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
     last_step = training_iters // batch_size  # also one that ends exactly at the last image
     global_step = tf.train.create_global_step()  # counts the steps, for --lr-decay
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
-    # compiled(cost) is cost, but its gradients are faster; minimize(cost) does the same
+    # compiled(cost) is the cost, but XLA computes its gradients; minimize(cost, ...) is slower
     optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
@@ -686,11 +705,12 @@ tf.summary.scalar("loss", cost)
 summaries = tf.summary.merge_all()
 gradient_by_row, histograms = what_to_watch(cost, x)  # measured every 100 steps
 
-with tf.Session(config=config) as sess:
+with tf.Session() as sess:
     init = tf.global_variables_initializer()
     sess.run(init)
     run_dir, saver, step = open_run(sess)  # was "logs/": a folder for each run; step was 1
-    train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), sess.graph, flush_secs=5)
+    train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), flush_secs=5)
+    train_writer.add_graph(with_open_loops(sess.graph))  # was FileWriter("logs/", sess.graph)
     validation_writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"), flush_secs=5)
     measure_and_save(sess, step)
     for step in training_steps(step, last_step):  # was while ..., and step += 1

@@ -62,7 +62,7 @@ def test_the_training_is_fed_these_batches(net, load, small):
 
 def test_no_image_comes_twice_in_an_epoch_and_a_step_always_has_the_same_batch(net):
     pixels = np.repeat(np.arange(250, dtype=np.uint8), 784).reshape(250, 28, 28)
-    data = net.DataSet(pixels, np.zeros(250, int), 1)
+    data = net.DataSet(pixels, np.zeros(250, int), 1, 10)
 
     def numbers(batch_size, step):
         return data.next_batch(batch_size, step)[0][:, 0].astype(int).tolist()
@@ -134,7 +134,7 @@ def test_more_classes_and_as_few_as_ten_images(load, npz, arrays):
     data = npz(**{**few, "y_train": few["y_train"] + np.uint8(40)})
     net = load(CLASSIFIER, *SMALL, "--data", data, "--training-iters", 1280)
     assert net.n_classes == 50 and net.pred.shape.as_list() == [None, 50]
-    assert len(net.mnist.train.digits) == 9 and len(net.mnist.validation.digits) == 1
+    assert len(net.mnist.train.classes) == 9 and len(net.mnist.validation.classes) == 1
     assert "(all 10 images)" in net.out and "rows.png is left out" in net.out
 
 

@@ -7,14 +7,16 @@ from conftest import CLASSIFIER, REGRESSION, restored
 
 pytestmark = pytest.mark.quick
 
-WEIGHTS = [f"rnn/basic_lstm_cell/{v}:0" for v in ("kernel", "bias")]
-WEIGHTS += [f"output_layer/{v}:0" for v in ("w", "b")]
+WEIGHTS = [f"rnn/basic_lstm_cell/{name}" for name in ("kernel", "bias")]
+WEIGHTS += [f"output_layer/{name}" for name in ("w", "b")]
 
 
 def with_session(net, answer):
     """A script's names, with a session that has the trained weights, and these in float64."""
     net.sess, net.answer = restored(net), answer
-    net.weights = [v.astype(np.float64) for v in net.sess.run(WEIGHTS)]
+    net.variables = {v.op.name: v for v in net.graph.get_collection("variables")}
+    weights = net.sess.run([net.variables[name] for name in WEIGHTS])
+    net.weights = [weight.astype(np.float64) for weight in weights]
     return net
 
 
@@ -23,7 +25,7 @@ def classifier(load, small):
     """The classifier, trained on 6,400 images, and 48 test images for it."""
     options = ("--data", small, "--n-hidden", 32, "--training-iters", 6400)
     net = load(CLASSIFIER, *options, figures="made")
-    net.given = net.feed(net.mnist.test, 0, 48)
+    net.given = net.feed(*net.mnist.test.part(slice(48)))
     images, labels = net.given.values()
     net.inputs = images.transpose(1, 0, 2)
     net.before = np.zeros((2, 48, net.n_hidden))  # no memory before the first row
@@ -113,7 +115,7 @@ def test_the_picture_shows_what_the_cell_does(classifier):
     """inside.png: its six panels are the equations', and its s_t the cell's own outputs."""
     image = classifier.mnist.test.images[0].reshape(28, 28)
     outputs = classifier.sess.run("outputs:0", {classifier.x: image[np.newaxis]})
-    i, f, o, g, c, s = classifier.inside(image, *classifier.sess.run(WEIGHTS[:2]))
+    i, f, o, g, c, s = classifier.inside(image, *classifier.weights[:2])
     np.testing.assert_allclose(s, outputs[:, 0], atol=1e-5)
     np.testing.assert_allclose(c, np.vstack([0 * c[:1], c[:-1]]) * f + g * i, atol=1e-6)
     for gate, blank in (i, 0.5), (f, 0.731), (o, 0.5):  # σ(0), and σ(1) with the forget bias
@@ -129,7 +131,7 @@ def test_the_picture_shows_what_the_cell_does(classifier):
 
 def test_the_gradient_in_each_gate_and_adams_first_step(net):
     """tf.gradients, and Adam's first moment and step, against central differences of the cost."""
-    kernel = net.graph.get_tensor_by_name(WEIGHTS[0])
+    kernel = net.variables[WEIGHTS[0]]
     with net.graph.as_default(), tf.Session() as sess:
         sess.run(net.init)  # a new Adam, but the trained weights
         trained = tf.train.Saver(tf.trainable_variables())
@@ -137,7 +139,7 @@ def test_the_gradient_in_each_gate_and_adams_first_step(net):
         before, slope = sess.run([kernel, tf.gradients(net.cost, kernel)[0]], net.given)
         sess.run(net.optimizer, net.given)
         step = sess.run(kernel) - before
-        trained_by = 10 * sess.run("rnn/basic_lstm_cell/kernel/Adam:0")  # a tenth of the gradient
+        trained_by = 10 * sess.run(net.variables[f"{WEIGHTS[0]}/Adam"])  # a tenth of the gradient
     n_hidden = before.shape[1] // 4
     for gate in range(4):
         first, last = gate * n_hidden, (gate + 1) * n_hidden - 1

@@ -26,7 +26,7 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
     options = ("--data", small, "--n-hidden", 16, "--lr", 0.01, "--training-iters", 0)
     for kind in [(), ("--xla", "off"), ("--static-rnn",)][: 2 if edit else 3]:
         net = load(script, *options, *kind)
-        given = net.feed(net.mnist.test, 0, batch_size)
+        given = net.feed(*net.mnist.test.part(slice(batch_size)))
         with net.graph.as_default(), restored(net) as sess:
             weights = net.tf.trainable_variables()
             gradients = net.tf.gradients(net.cost, weights)
@@ -45,7 +45,7 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
 def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(load, small):
     options = ("--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine", "--data", small)
     net = load(CLASSIFIER, *SMALL, *options, "--blank-rows", 5, "--forget-bias", 3)
-    given = net.feed(net.mnist.test, 3, 4)
+    given = net.feed(*net.mnist.test.part(slice(3, 4)))
     with restored(net) as sess:
         rates = [sess.run(net.lr, {net.global_step: step}) for step in (0, 5, 10)]
         outputs = sess.run("outputs:0", given)
@@ -112,7 +112,9 @@ def test_tensorboard_gets_curves_histograms_settings_pictures_and_the_graph(trai
         assert picture.step == 781 and picture.encoded_image_string == png
     top = {node.name.split("/")[0] for node in train.Graph().node}
     assert {"input", "rnn", "outputs", "output_layer", "cost", "train", "test"} <= top
-    assert len(top) <= 17, "the graph's top level reads like the network"
+    cell = [node.op for node in train.Graph().node if "rnn/while/basic_lstm_cell" in node.name]
+    assert [cell.count(op) for op in ("MatMul", "Sigmoid", "Tanh")] == [1, 3, 2], "six equations"
+    assert not train.Graph().library.function, "TensorBoard would draw them at the side"
     tensorboard(trained.dir)("plugin/images/tags", *PICTURES)  # its own server has them
 
 
@@ -174,7 +176,7 @@ def test_the_state_after_each_row_is_read_by_a_probe_that_never_saw_the_image(te
 
 def test_the_gradient_is_that_of_the_cost(tested):
     """Of a few rows, against the differences that a nudge of each pixel makes."""
-    (image,), label = tested.feed(tested.mnist.test, 0, 1).values()
+    (image,), label = tested.feed(*tested.mnist.test.part([0])).values()
     norms = []
     for row in 5, 15, 27:
         nudges = np.zeros((28, 28, 28))
@@ -200,5 +202,5 @@ def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
             assert line.get_ydata()[-1] == 1
     with rnn.graph.as_default(), restored(rnn) as sess:
         (panel,) = (axes for axes in rnn.picture_of_inside(sess).axes if axes.get_title())
-        outputs = sess.run("outputs:0", rnn.feed(rnn.mnist.test, 0, 1))[:, 0]
+        outputs = sess.run("outputs:0", rnn.feed(*rnn.mnist.test.part([0])))[:, 0]
     np.testing.assert_allclose(np.sort(panel.images[0].get_array()), np.sort(outputs), atol=1e-5)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 from conftest import CLASSIFIER, events, only_run, refused, start, tensorboard
+from readme import EDITS, edited
 
 # 250 steps of a small network, whose learning rate is another one at every step
 OPTIONS = ("--training-iters", 250 * 32, "--batch-size", 32, "--n-hidden", 16, "--display-step", 25)
@@ -127,14 +128,16 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy
 def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, capsys):
     """What is at fault, by name; and the folder is as it was."""
 
-    def assert_refused(word, *options, folder=copy):
+    def assert_refused(word, *options, folder=copy, script=CLASSIFIER):
         before = contents(folder)
-        line = refused(load, CLASSIFIER, capsys, "--restore", folder, *OFF, *options)
+        line = refused(load, script, capsys, "--restore", folder, *OFF, *options)
         assert "--restore" in line and word in line, line
         assert contents(folder) == before
 
     assert_refused("lhs shape", "--n-hidden", 8)
     assert_refused("basic_rnn_cell", "--cell", "rnn")
+    narrow = edited(CLASSIFIER, EDITS["14 columns of 56 rows"][1], tmp_path)
+    assert_refused("kernel is [44, 64], not", script=narrow)
     assert_refused("[ ] * ?", folder=shutil.copytree(copy, tmp_path / "a[1]"))
     for notes in "[1]", "{", '{"options": {"lr": 1}}':
         (tmp_path / "run.json").write_text(notes)

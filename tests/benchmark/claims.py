@@ -180,8 +180,8 @@ def figures(script, options):
             mnist = names["mnist"]
             known = names["picture_of_rows"](sess).axes[0].lines[0].get_ydata()
             validation = names["in_parts"](sess, names["pred"], mnist.validation, 5000)
-    validated = validation.argmax(1) == mnist.validation.digits
-    right = names["predictions"] == mnist.test.digits
+    validated = validation.argmax(1) == mnist.validation.classes
+    right = names["predictions"] == mnist.test.classes
     return {
         "accuracy": round(float(right.mean()), 6),
         "validation": round(float(validated.mean()), 4),
