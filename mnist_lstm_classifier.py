@@ -11,8 +11,8 @@ An image is a sequence (一张图片就是一个完整的序列): each of its 28
 of one time step, and the output of the last step says which digit it is.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-The functions above it use its names (x, y, pred, cost, RNN, ...) and the tensor `outputs`, so they
-still work after you have edited what these are.
+The functions above the listing look up x, y, pred, cost, ... and the tensor "outputs" when they
+run. Change the listing, and they use your version.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 # ==== options =====================================================================================
@@ -43,61 +44,68 @@ parser = argparse.ArgumentParser(
     epilog="example: python %(prog)s --cell rnn --seed 1",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
-option = parser.add_argument_group("the article's settings").add_argument
-option("--training-iters", type=int, default=100000, metavar="N", help="images to train on, in all")
-option("--batch-size", type=int, default=128, metavar="N", help="images in a training step")
-option("--lr", type=float, default=0.001, metavar="X", help="learning rate of Adam")
-option("--n-hidden", type=int, default=128, metavar="N", help="size of the cell's output and state")
-option("--display-step", type=int, default=10, metavar="N", help="steps between printed lines")
-option = parser.add_argument_group("to compare with").add_argument
-option("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
-option("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn; never compiled")
-option("--blank-rows", type=int, default=0, metavar="N", help="blank rows below each image")
-option("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM's forget gate")
-option("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
-option("--xla", choices=["auto", "off"], default="auto", help="compile the training if possible")
-option("--seed", type=int, default=0, metavar="N", help="seed of the weights and batches")
-option = parser.add_argument_group("files").add_argument
-option("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
+add = parser.add_argument_group("the article's settings").add_argument
+add("--training-iters", type=int, default=100000, metavar="N", help="images to train on, in all")
+add("--batch-size", type=int, default=128, metavar="N", help="images in a training step")
+add("--lr", type=float, default=0.001, metavar="X", help="learning rate of Adam")
+add("--n-hidden", type=int, default=128, metavar="N", help="size of the cell's output and state")
+add("--display-step", type=int, default=10, metavar="N", help="steps between printed lines")
+add = parser.add_argument_group("to compare with").add_argument
+add("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
+add("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn")
+add("--blank-rows", type=int, default=0, metavar="N", help="blank rows below each image")
+add("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM's forget gate")
+add("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
+xla = "auto: XLA compiles the training where it can, but never --static-rnn"
+add("--xla", choices=["auto", "off"], default="auto", help=xla)
+add("--seed", type=int, default=0, metavar="N", help="seed of the weights and batches")
+add = parser.add_argument_group("files").add_argument
+add("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
 logs = os.path.join(HERE, "logs")
-option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
-option("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
-option("--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits")
+add("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
+add("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
+add("--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits")
 args = parser.parse_args()
-gradient_history = {}  # {step: how much the cost depends on each row, (n_step,)}
+gradient_history = {}  # {step: the gradient of the cost at each time step, (n_step,)}
 if args.restore:
     try:
         with open(os.path.join(args.restore, "run.json")) as file:
-            notes = json.load(file)
-        gradient_history = {int(step): by_row for step, by_row in notes["gradient_history"].items()}
-        parser.set_defaults(**notes["options"])
+            saved = json.load(file)
+        gradient_history = {int(step): by_row for step, by_row in saved["gradient_history"].items()}
+        parser.set_defaults(**saved["options"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         parser.error(f"--restore: no run.json for this version in {args.restore}: {error!r}")
-    args = parser.parse_args()  # once more: what is typed now wins
-    args.logdir = os.path.dirname(os.path.dirname(args.restore))
-own = "logdir", "restore", "read"  # of this call, not of the run
-options = {k: v for k, v in vars(args).items() if k not in own and v is not None}
+    args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
+    args.restore = os.path.realpath(args.restore)
+    logdir, parent = os.path.split(os.path.dirname(args.restore))
+    args.logdir = logdir if parent == "mnist" else args.restore  # a run that was moved
+not_saved = "logdir", "restore", "read"  # they belong to this call, not to the run
+options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
-    if not getattr(args, name) > 0:
+    if not 0 < getattr(args, name) < float("inf"):  # nan is refused, too
         parser.error(f"--{name.replace('_', '-')} takes a positive number")
-if min(args.training_iters, args.blank_rows, args.seed) < 0:
-    parser.error("--training-iters, --blank-rows and --seed take no negative number")
+if min(args.training_iters, args.blank_rows) < 0 or not 0 <= args.seed < 2**32:
+    parser.error("--training-iters, --blank-rows: from 0 up; --seed: from 0 to 4294967295")
 folder = args.restore or args.logdir
 if set("[]*?") & set(folder) or (os.name == "nt" and not folder.isascii()):
-    parser.error("--logdir, --restore: without [ ] * ?, on Windows in ASCII, as C:\\logs is")
+    wanted = "one without [ ] * ?, on Windows in ASCII, as --logdir C:\\logs is"
+    parser.error(f"--logdir, --restore: TensorFlow cannot use {folder}; it needs {wanted}")
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
-if "ipykernel" not in sys.modules:  # this process is no notebook
+in_notebook = "ipykernel" in sys.modules
+if not in_notebook:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports without a traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
+if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
+    sys.stdout.reconfigure(errors="backslashreplace")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
-os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # keeps memory from step to step
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes no more memory than it needs
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off, as for every figure in the README
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # oneDNN rounds unlike the README's figures
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # reuses the memory of earlier steps
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes the memory it needs, not all
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
-gc.disable()  # during the imports, which make half a million objects that stay
+gc.disable()  # saves a second of the imports, which make half a million objects that stay
 
 import matplotlib.style
 import numpy as np
@@ -115,63 +123,82 @@ tf.logging.set_verbosity(tf.logging.FATAL)
 tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
-np.random.seed(args.seed)  # for your edits; what stands here draws from generators of its own
-# Grappler takes 1 s and gains nothing; and it turns loops into a form that XLA does not know
+np.random.seed(args.seed)  # only for code that you add
+# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile the loops it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-# prints above the progress bar, and flushes, so that a pipe has each line at once
-def print(*values, flush=True, write=print, above_bar=tqdm.external_write_mode, **how):
-    with above_bar():
-        write(*values, flush=flush, **how)
+def print(*values):
+    """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
+    import builtins  # here, since a notebook keeps this function, but not always what is above
+
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        builtins.print(*values, flush=True)
 
 
 # ==== data ========================================================================================
 ARRAYS = "x_train", "y_train", "x_test", "y_test"
-FILES = "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"
+FILES = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+FILES += "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+def usual_name(file):
+    """Return what MNIST calls a file that others call test-images.idx3-ubyte.gz, for example."""
+    return file.name.replace(".gz", "").replace(".idx", "-idx").replace("test-", "t10k-")
 
 
 def read_idx(folder, name):
-    """Return the array in the one file of a folder that is called so, perhaps after a prefix."""
-    ending = name.replace("t10k", "(t10k|test)").replace("-idx", "[-.]idx") + r"-ubyte(\.gz)?$"
-    files = sorted(file for file in os.listdir(folder) if re.search(ending, file))
-    if len({file.replace(".gz", "") for file in files}) != 1:
-        raise ValueError(f"{len(files)} files end in {name}-ubyte or {name}-ubyte.gz")
+    """Return the array in the file that ends in this name, perhaps in a folder of its own name."""
+    files = [file for file in sorted(Path(folder).glob("*")) if file.is_file()]
+    files += [file for file in sorted(Path(folder).glob("*/*")) if file.name == file.parent.name]
+    files = [file for file in files if usual_name(file).endswith(name)]
+    if len(set(map(usual_name, files))) != 1:
+        raise ValueError(f"{len(files)} files end in {name} or {name}.gz")
     try:
-        opened = gzip.open if files[0].endswith(".gz") else open
-        with opened(os.path.join(folder, files[0]), "rb") as file:
-            content = file.read()  # 0, 0, 8, number of axes; the length of each; the bytes
-        shape = np.frombuffer(content, ">i4", content[3], 4)
-        return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+        opened = gzip.open if files[0].suffix == ".gz" else open
+        with opened(files[0], "rb") as file:
+            content = file.read()
+        _, _, kind, n_axes = content[:4]
+        if kind == 8:  # bytes
+            shape = np.frombuffer(content, ">i4", n_axes, 4)
+            return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
     except Exception:
-        raise ValueError(f"{files[0]} is broken") from None
+        raise ValueError(f"{files[0].name} is broken") from None
+    raise ValueError(f"{files[0].name} has IDX numbers of type {kind}, not 8, which are bytes")
 
 
 def read_npz(file):
     """Return the four arrays of an .npz, in the order of ARRAYS."""
-    with open(file, "rb") as start:
-        begins = start.read(6)
-    if begins == b"\x93NUMPY":
-        raise ValueError(f"it is one array, {np.load(file, mmap_mode='r').shape}")
     try:
         with np.load(file) as npz:
-            arrays = {name: npz[name] for name in npz.files}
+            arrays = {name: npz[name] for name in ARRAYS if name in npz.files}
+            names = ", ".join(npz.files)
+    except OSError:
+        raise  # there is no such file
     except Exception:
-        raise ValueError(f"it is no whole .npz of numbers, and begins with {begins}") from None
-    if not set(ARRAYS) <= arrays.keys():
-        raise ValueError(f"it has {', '.join(f'{k} {v.shape}' for k, v in arrays.items())}")
-    return [arrays[name] for name in ARRAYS]
+        raise ValueError("it is no whole .npz of numbers") from None
+    if len(arrays) < 4:
+        raise ValueError(f"its arrays are {names}")
+    return arrays.values()
 
 
 def checked(x, y):
-    """Return images (n, 28, 28) and labels (n,), whole numbers, of the forms that people have."""
+    """Return images (n, 28, 28), and the class of each, (n,), a whole number.
+
+    x: numbers, (n, 28, 28), (n, 784) or (n, 28, 28, 1); y: numbers, (n,), (n, 1) or one-hot.
+    """
     found = f"images {x.shape} of {x.dtype}, labels {y.shape} of {y.dtype}"
-    if x.shape[1:] not in ((28, 28), (784,), (28, 28, 1)) or x.dtype.kind not in "buif":
+    numbers = "buif"  # NumPy's letters for bool, unsigned, int, float
+    if x.dtype.kind not in numbers or x.shape[1:] not in ((28, 28), (784,), (28, 28, 1)):
         raise ValueError(f"{found}; images (n, 28, 28) of numbers are wanted")
     if y.ndim == 2 and y.shape[1] > 1 and set(np.unique(y)) == {0, 1} and (y.sum(1) == 1).all():
         y = y.argmax(1)  # was one-hot
-    if y.size != len(x) or y.dtype.kind not in "buif" or not (y >= 0).all() or (y % 1).any():
-        raise ValueError(f"{found}; a whole number from 0 up for each image is wanted")
+    if y.size != len(x) or y.dtype.kind not in numbers or (y % 1).any():
+        raise ValueError(f"{found}; a whole number for each image is wanted")
+    if not 0 <= y.min() <= y.max() <= 1000:
+        raise ValueError(f"labels from {y.min()} to {y.max()}; 0 to 1000 is the range")
     if not np.isfinite([x.min(), x.max()]).all():
         raise ValueError("some pixels are not finite")
     return x.reshape(-1, 28, 28), y.reshape(-1).astype(int)
@@ -210,26 +237,35 @@ class DataSet:
         return self.part([epoch_order(args.seed, i // n, n)[i % n] for i in run])
 
 
+def read_arrays(source):
+    """Return the images and classes to train and to test with, and the images' scale."""
+    if source is None:
+        (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+    elif os.path.isdir(source):
+        x, y, x_test, y_test = (read_idx(source, name) for name in FILES)
+    else:
+        x, y, x_test, y_test = read_npz(source)
+    if len(x) < 10 or len(x_test) < 1:
+        raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
+    (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
+    # 2: images that were resized from 0 to 1 may have pixels a little above 1
+    scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
+    if scales[0] != scales[1]:
+        raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
+    return x, y, x_test, y_test, scales[0]
+
+
 def read_data_sets(source):
     """Return train, validation and test, and n_classes, from a file or folder, or as downloaded."""
     bundled = os.path.join(HERE, "data", "mnist.npz")
     source = source or (bundled if os.path.exists(bundled) else None)
     try:
-        if source is None:
-            (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
-        elif os.path.isdir(source):
-            x, y, x_test, y_test = (read_idx(source, name) for name in FILES)
-        else:
-            x, y, x_test, y_test = read_npz(source)
-        if len(x) < 10 or len(x_test) < 1:
-            raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
-        (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
+        x, y, x_test, y_test, max_value = read_arrays(source)
     except Exception as error:  # files, NumPy and the download raise many kinds
         wanted = "an .npz of x_train, y_train, x_test, y_test, or a folder with MNIST's four files"
         parser.error(f"--data takes {wanted}; {source or 'the download'}: {error}")
-    max_value = 255 if x.min() >= 0 and x.max() > 2 else 1  # resizing takes 1 a little above 1
-    n_classes = max(10, y.max() + 1, y_test.max() + 1)
     n_validation = 5000 if len(x) >= 50000 else len(x) // 10
+    n_classes = max(10, y.max() + 1, y_test.max() + 1)
     return SimpleNamespace(
         train=DataSet(x[n_validation:], y[n_validation:], max_value, n_classes),
         validation=DataSet(x[:n_validation], y[:n_validation], max_value, n_classes),
@@ -274,11 +310,16 @@ for file in args.read:
         parser.error(f"--read: {file}: {error}")
 
 
-# ==== training ====================================================================================
+# ==== the training, compiled by XLA ===============================================================
 if tf.__version__ >= "2":
     tf.enable_control_flow_v2()  # XLA cannot differentiate a copied loop of TensorFlow 1.x
-if tf.__version__ >= "2.19":  # this flag saves copies in loops; an older XLA ends at it
+if tf.__version__ >= "2.19":  # an older XLA would end here; the flag saves copies in loops
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
+
+
+def feed(images, labels):
+    """Return the feed_dict of these images, of the shape of x, as the listing feeds a batch."""
+    return {x: images.reshape([-1, *x.shape.as_list()[1:]]), y: labels}
 
 
 def gradients_by_xla(cost, variables):
@@ -307,24 +348,22 @@ def gradients_by_xla(cost, variables):
 
 
 def compiled(cost):
-    """Return the cost, with gradients by XLA if a trial finds them equal to TensorFlow's."""
+    """Return the cost, with gradients by XLA if they equal TensorFlow's on the first batch."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
         return cost
     try:
-        with tf.control_dependencies(None), tf.name_scope("trial"):
+        with tf.control_dependencies(None), tf.name_scope("trial"), tf.Session() as sess:
             pairs = zip(tf.trainable_variables(), tf.gradients(cost, tf.trainable_variables()))
             variables, gradients = zip(*[pair for pair in pairs if pair[1] is not None])
             by_xla = gradients_by_xla(cost, variables)
             both = by_xla(tf.ones_like(cost)), gradients
-            first_batch = feed(*mnist.train.next_batch(batch_size, 1))
-            with tf.Session() as sess:
-                sess.run(tf.global_variables_initializer())
-                both = map(tf.nest.flatten, sess.run(both, first_batch))
-        if not all(np.allclose(a, b, atol=1e-4 * np.abs(b).max()) for a, b in zip(*both)):
-            raise ValueError("XLA's gradients differ; where numbers are random, they always do")
+            sess.run(tf.global_variables_initializer())
+            both = sess.run(both, feed(*mnist.train.next_batch(batch_size, 1)))
+        for a, b in zip(*map(tf.nest.flatten, both)):
+            if not np.allclose(a, b, atol=1e-4 * np.abs(b).max()):
+                raise ValueError("XLA's gradients differ, as always where numbers are random")
     except Exception as error:  # whatever an edit makes TensorFlow raise
-        reason = "(?m)^(?!Graph execution error|Detected at node| |Node: ).+"
-        reason = re.search(reason, f"{error}\n{error!r}")[0]
+        reason = re.search("(?m)^(?!Graph exec|Detected at|Node: | ).+", f"{error}\n{error!r}")[0]
         print(f"The training is not compiled: {reason:.170}")
         return cost
 
@@ -333,6 +372,53 @@ def compiled(cost):
         return cost, lambda factor: [None, *by_xla(factor)]
 
     return with_gradients(cost, *variables)
+
+
+# ==== the run's folder, curves and checkpoints ====================================================
+def gradient_and_histograms(cost, x):
+    """Return the size of d cost / d x_t, (n_step,), divided by the last one, and a summary."""
+    with tf.name_scope("gradient_by_row"):
+        (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
+        gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # the mean of all images
+        gradient /= gradient[-1]
+        at_row_1 = gradient[0]
+    summaries = [tf.summary.histogram(f"weights/{v.op.name}", v) for v in tf.trainable_variables()]
+    summaries.append(tf.summary.scalar("gradient_at_row_1", at_row_1))
+    return gradient, tf.summary.merge(summaries)
+
+
+def restore(saver):
+    """Restore the network of --restore; return the number of steps that it has done."""
+    try:
+        saver.restore(sess, tf.train.latest_checkpoint(args.restore))
+        shapes = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
+        for v in tf.global_variables():  # restore does not compare the shapes of a cell's weights
+            if v.shape.as_list() != shapes[v.op.name]:
+                raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
+    except Exception as error:  # many kinds: missing, damaged, of another network
+        reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]  # TensorFlow's last line
+        parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
+    checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
+    saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
+    done = int(checkpoints[-1].rpartition("-")[2])
+    for step in [step for step in gradient_history if step > done]:
+        del gradient_history[step]  # the run was killed after measuring, before saving
+    return done
+
+
+def open_run():
+    """Return the folder, new or that of --restore, a Saver, and the number of steps done."""
+    saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
+    if args.restore:
+        return args.restore, saver, restore(saver)
+    run_dir = os.path.join(args.logdir, "mnist", time.strftime("%Y%m%d-%H%M%S"))
+    while os.path.exists(run_dir):
+        run_dir += "+"  # another run began in the same second
+    try:
+        os.makedirs(run_dir)
+    except OSError as error:
+        parser.error(f"--logdir: {error}")
+    return run_dir, saver, 0
 
 
 def with_open_loops(graph):
@@ -349,93 +435,56 @@ def with_open_loops(graph):
     return graph
 
 
-def feed(images, labels):
-    """Return the feed_dict of these images, of the shape of x, as the listing feeds a batch."""
-    return {x: images.reshape([-1, *x.shape.as_list()[1:]]), y: labels}
-
-
-signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
-
-
-def training_steps(done, last_step):
-    """Yield the steps after `done`, with a progress bar, until the last one or until Ctrl-C."""
-    for writer in train_writer, validation_writer:  # TensorBoard drops points after step `done`
-        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), done + 1)
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = {n: signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers}
-    bar = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
-    try:
-        for step in tqdm(range(done + 1, last_step + 1), disable=None, **bar):
-            yield step
-            if signals:
-                break
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-# ==== the run's folder ============================================================================
-def open_run(sess):
-    """Return the folder, new or that of --restore, a Saver, and the number of steps done."""
-    saver = tf.train.Saver(max_to_keep=2, save_relative_paths=True)
-    if args.restore:
-        try:
-            saver.restore(sess, tf.train.latest_checkpoint(args.restore))
-            shapes = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
-            for v in tf.global_variables():  # TensorFlow does not compare them in every case
-                if v.shape.as_list() != shapes[v.op.name]:
-                    raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
-        except Exception as error:  # many kinds: missing, damaged, of another network
-            reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]
-            parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
-        checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
-        saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
-        done = int(checkpoints[-1].rpartition("-")[2])
-        for step in [step for step in gradient_history if step > done]:
-            del gradient_history[step]  # the run was killed after measuring, before saving
-        return args.restore, saver, done
-    run_dir = os.path.join(args.logdir, "mnist", time.strftime("%Y%m%d-%H%M%S"))
-    while os.path.exists(run_dir):
-        run_dir += "+"  # another run began in the same second
-    try:
-        os.makedirs(run_dir)
-    except OSError as error:
-        parser.error(f"--logdir: {error}")
-    return run_dir, saver, 0
-
-
-def what_to_watch(cost, x):
-    """Return the cost's gradient at each row, (n_step,), the last being 1, and a summary."""
-    with tf.name_scope("gradient_by_row"):
-        (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
-        gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # of all images
-        gradient /= gradient[-1]
-        at_row_1 = gradient[0]
-    curves = [tf.summary.histogram(f"weights/{v.op.name}", v) for v in tf.trainable_variables()]
-    curves.append(tf.summary.scalar("gradient_at_row_1", at_row_1))
-    return gradient, tf.summary.merge(curves)
-
-
-def measure_and_save(sess, step):
+def measure_and_save():
     """Add points to the curves, write them to the disk, and then save the network."""
     if step not in gradient_history:  # a restored step was measured, the last one perhaps, too
         loss, s = sess.run([cost, summaries], feed(*mnist.validation.part(slice(1000))))
         if not np.isfinite(loss):
             sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
         validation_writer.add_summary(s, step)
-        by_row, s = sess.run([gradient_by_row, histograms], feed(*mnist.validation.part(slice(64))))
+        to_measure = [gradient_by_time_step, histograms]
+        gradient, s = sess.run(to_measure, feed(*mnist.validation.part(slice(64))))
         train_writer.add_summary(s, step)
-        gradient_history[step] = by_row.tolist()
+        gradient_history[step] = gradient.tolist()
     train_writer.flush()
     validation_writer.flush()
-    notes = os.path.join(run_dir, "run.json")  # what --restore needs beside a checkpoint
-    with open(f"{notes}.new", "w") as file:
-        json.dump({"options": options, "gradient_history": gradient_history}, file)
-    os.replace(f"{notes}.new", notes)  # an interrupted write leaves the old file
+    saved = {"options": options, "gradient_history": gradient_history}  # what --restore needs
+    with open(os.path.join(run_dir, "run.json.new"), "w") as file:
+        json.dump(saved, file)
+    # the old file stays until the new one is whole, so an interrupted save loses neither
+    os.replace(os.path.join(run_dir, "run.json.new"), os.path.join(run_dir, "run.json"))
     saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
 
 
+# ==== training ====================================================================================
+signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
+
+
+def training_steps(first_step, last_step):
+    """Yield the steps from the first to the last, with a progress bar, or until Ctrl-C."""
+    for writer in train_writer, validation_writer:
+        # a killed run may have logged steps that it did not save; TensorBoard drops them by this
+        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step)
+    old_handlers = {}
+    for number in signal.SIGINT, signal.SIGTERM:
+        old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
+    bar = {"initial": first_step - 1, "total": max(first_step - 1, last_step), "unit": "step"}
+    bar.update(file=sys.stdout, disable=not (sys.stdout and sys.stdout.isatty()))
+    try:
+        for step in tqdm(range(first_step, last_step + 1), **bar):
+            yield step
+            if signals:
+                break
+    finally:
+        for number, handler in old_handlers.items():
+            signal.signal(number, handler)
+
+
 # ==== the six equations ===========================================================================
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
 def six_equations(x, c, s, kernel, bias, forget_bias):
     """Return i, f, o, g, c_t, s_t, (batch, n_hidden) each: a time step of the article's LSTM.
 
@@ -455,41 +504,39 @@ def six_equations(x, c, s, kernel, bias, forget_bias):
     return i, f, o, g, c, s
 
 
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
 def inside(image, kernel, bias):
-    """Return the equations' values while the cell reads an image: (equations, n_step, n_hidden)."""
-    n_hidden = len(kernel) - image.shape[1]
-    c = s = np.zeros((1, n_hidden))  # no memory before the first row
-    steps = []
+    """Return the equations' values while the cell reads an image: (equations, n_step, units)."""
+    units = len(kernel) - image.shape[1]
+    is_lstm = len(bias) == 4 * units  # an LSTM has four layers, a plain RNN has one
+    c = s = np.zeros((1, units))  # no memory before the first row
+    values = []
     for x_t in image[:, np.newaxis]:
-        if len(bias) == 4 * n_hidden:
+        if is_lstm:
             i, f, o, g, c, s = six_equations(x_t, c, s, kernel, bias, args.forget_bias)
-            steps.append([i, f, o, g, c, s])
+            values.append([i, f, o, g, c, s])
         else:
             s = np.tanh(np.hstack([x_t, s]) @ kernel + bias)
-            steps.append([s])
-    return np.array(steps)[:, :, 0].transpose(1, 0, 2)
+            values.append([s])
+    return np.array(values)[:, :, 0].transpose(1, 0, 2)
 
 
 # ==== the test and the pictures ===================================================================
-def in_parts(sess, tensor, data, count, axis=0):
-    """Return a tensor's values, from 1,000 images at a time: 10,000 at once take a gigabyte."""
-    parts = [sess.run(tensor, feed(*data.part(slice(i, i + 1000)))) for i in range(0, count, 1000)]
-    return np.concatenate(parts, axis)
+def run_in_batches(tensor, data, count, axis=0):
+    """Return a tensor's values, of 1,000 images at a time: 10,000 at once take a gigabyte."""
+    batches = [data.part(slice(i, i + 1000)) for i in range(0, count, 1000)]
+    return np.concatenate([sess.run(tensor, feed(*batch)) for batch in batches], axis)
 
 
-def test_all(sess, step):
+def evaluate():
     """Print the accuracy on all test images, and give it to TensorBoard; return the predictions."""
-    digits = mnist.test.classes
-    predictions = in_parts(sess, pred, mnist.test, len(digits)).argmax(1)
-    right = np.mean(predictions == digits)
-    print(f"Testing Accuracy (all {len(predictions)} images): {right:.6f}")
+    labels = mnist.test.classes
+    predictions = run_in_batches(pred, mnist.test, len(labels)).argmax(1)
+    test_accuracy = np.mean(predictions == labels)
+    print(f"Testing Accuracy (all {len(labels)} images): {test_accuracy:.6f}")
     summary = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
+    # TensorBoard's class of summaries is not TensorFlow's
     summary = tf.Summary.FromString(summary.SerializeToString())
-    summary.value.add(tag="test_accuracy", simple_value=right)
+    summary.value.add(tag="test_accuracy", simple_value=test_accuracy)
     event = tf.Event(wall_time=time.time(), step=step, summary=summary)
     # for the HParams tab; a restored run, which may have other options, writes this file anew
     with tf.python_io.TFRecordWriter(os.path.join(run_dir, "tfevents.test")) as writer:
@@ -504,20 +551,20 @@ def new_figure(height, title):
     return figure
 
 
-def picture_of_mistakes(predictions):
-    """The first test images that are misread."""
-    digits = mnist.test.classes
-    wrong = np.flatnonzero(predictions != digits)
-    figure = new_figure(5.2, f"{len(wrong)} of {len(digits)} test images are misread")
-    for place, i in enumerate(wrong[:18], 1):
+def plot_misclassified():
+    """Plot the first 18 test images that are misclassified."""
+    labels = mnist.test.classes
+    misclassified = np.flatnonzero(predictions != labels)
+    figure = new_figure(5.2, f"{len(misclassified)} of {len(labels)} test images are misread")
+    for place, i in enumerate(misclassified[:18], 1):
         axes = figure.add_subplot(3, 6, place, xticks=[], yticks=[])
         axes.imshow(mnist.test.pixels[i].reshape(-1, 28)[:28], cmap="gray_r")
-        axes.set_xlabel(f"{digits[i]}, not {predictions[i]}")
+        axes.set_xlabel(f"{labels[i]}, not {predictions[i]}")
     return figure
 
 
-def picture_by_row(title, curves, **axes):
-    """Curves of a value at each row, {label: (n_step,)}."""
+def plot_by_time_step(title, curves, **axes):
+    """Plot curves of a value at each time step, {label: (n_step,)}."""
     figure = new_figure(4.8, title)
     axes = figure.add_subplot(xlabel="time step", **axes)
     for line, (label, curve) in zip(("-", "--", "-.", ":"), curves.items()):
@@ -526,37 +573,38 @@ def picture_by_row(title, curves, **axes):
     return figure
 
 
-def picture_of_rows(sess, count=4000):
-    """How often a linear probe of the state after a row tells the class of an image.
+def plot_probe_accuracy():
+    """Plot how often a linear probe of the state after each time step predicts the class.
 
-    It is fitted by least squares to half of the validation images, and tested on the others.
+    It is fitted by least squares to half of 4,000 validation images, and tested on the others.
     """
-    labels = mnist.validation.labels[:count]
-    states = in_parts(sess, "outputs:0", mnist.validation, len(labels), axis=1)
+    labels = mnist.validation.labels[:4000]
+    states = run_in_batches("outputs:0", mnist.validation, len(labels), axis=1)
     if states.shape[:2] != (n_step, len(labels)):
         raise ValueError("`outputs` is not (n_step, batch, n_hidden)")
     if len(labels) < 4 * states.shape[2]:
         raise ValueError("too few validation images to fit a probe")
-    half, known = len(labels) // 2, []
+    half, probe_accuracy = len(labels) // 2, []
     for state in states:
         state = np.pad(state, [(0, 0), (0, 1)], "constant", constant_values=1)  # 1: for a bias
         probe = np.linalg.lstsq(state[:half], labels[:half], rcond=None)[0]
-        right = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)
-        known.append(right.mean())
-    curves = {"a probe of this state": known, "chance": [1 / n_classes] * n_step}
-    title = f"After the last time step, a probe is right on {known[-1]:.0%}"
-    return picture_by_row(title, curves, ylabel="validation accuracy", ylim=(0, 1.02))
+        correct = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)
+        probe_accuracy.append(correct.mean())
+    curves = {"a probe of this state": probe_accuracy, "chance": [1 / n_classes] * n_step}
+    title = f"After the last time step, a probe is right on {probe_accuracy[-1]:.0%}"
+    return plot_by_time_step(title, curves, ylabel="validation accuracy", ylim=(0, 1.02))
 
 
-def picture_of_gradients(last):
-    """How much the cost depends on each row; the gradient's axis is the same in every run."""
-    if not np.isfinite(gradient_history[last]).all():
+def plot_gradients():
+    """Plot the gradient at each time step; its axis is the same in every run."""
+    gradient = gradient_history[step]
+    if not np.isfinite(gradient).all():
         raise ValueError("the cost does not depend on the last row")
-    steps = [step for step in (last, 400, 100, 0) if step in gradient_history]
-    curves = {f"after {step} steps": gradient_history[step] for step in steps}
-    title = f"Time step 1 counts {gradient_history[last][0]:.2g} times as much as the last"
+    steps = [s for s in (step, 400, 100, 0) if s in gradient_history]
+    curves = {f"after {s} training steps": gradient_history[s] for s in steps}
+    title = f"Time step 1 counts {gradient[0]:.2g} times as much as the last"
     axes = {"ylabel": "gradient (last: 1)", "ylim": (1e-6, 100), "yscale": "log"}
-    return picture_by_row(title, curves, **axes)
+    return plot_by_time_step(title, curves, **axes)
 
 
 PANELS = [  # an equation, the range of its values, and colours for them
@@ -570,10 +618,10 @@ PANELS = [  # an equation, the range of its values, and colours for them
 PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 
 
-def picture_of_inside(sess):
-    """The equations at work: the rows of a test image down the page, the units side by side."""
+def plot_inside():
+    """Plot the equations at work: a test image's rows down the page, the units side by side."""
     image = mnist.test.part([0])[0].reshape(n_step, n_input)
-    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))
+    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # a pattern of names
     if len(weights) != 2:
         raise ValueError("the network has no single cell with a kernel and a bias")
     values = inside(image, *weights)
@@ -594,36 +642,34 @@ def picture_of_inside(sess):
     return figure
 
 
-def picture_of_reading(sess):
-    """The first ten pages of --read, and what the network sees of them; it prints all answers."""
+def plot_handwriting():
+    """Plot the first ten pages of --read, and what the network sees; print all predictions."""
     digits = np.array([digit for _, digit in handwriting])
     data = DataSet(digits, np.zeros(len(digits), int), 255, n_classes)
-    probabilities = in_parts(sess, tf.nn.softmax(pred), data, len(digits))
-    answers = [f"{of_one.argmax()} ({of_one.max():.2f})" for of_one in probabilities]
-    for file, answer in zip(args.read, answers):
-        print(f"{os.path.basename(file)}: {answer}")
+    probabilities = run_in_batches(tf.nn.softmax(pred), data, len(digits))
+    told = [f"{of_one.argmax()} ({of_one.max():.2f})" for of_one in probabilities]
+    for file, prediction in zip(args.read, told):
+        print(f"{os.path.basename(file)}: {prediction}")
     rows, no_ticks = min(len(digits), 10), {"xticks": [], "yticks": []}
     figure = new_figure(1 + 1.7 * rows, "What was given, and what the network sees")
     grid = figure.subplots(rows, 2, squeeze=False, subplot_kw=no_ticks)
-    for (left, right), (page, digit), answer in zip(grid, handwriting, answers):
+    for (left, right), (page, digit), prediction in zip(grid, handwriting, told):
         left.imshow(page, cmap="gray", vmin=0, vmax=1)
         right.imshow(digit, cmap="gray")
-        right.set_ylabel(answer, rotation=0, ha="right", va="center")
+        right.set_ylabel(prediction, rotation=0, ha="right", va="center")
     return figure
 
 
-def draw_pictures(sess, step, predictions):
+def draw_pictures():
     """Write the pictures into the run's folder, and the same bytes for TensorBoard's Images tab."""
-    pictures = {"mistakes": (picture_of_mistakes, predictions), "rows": (picture_of_rows, sess)}
-    pictures.update(gradient=(picture_of_gradients, step), inside=(picture_of_inside, sess))
-    if args.read:
-        pictures["read"] = picture_of_reading, sess
-    for name, (draw, subject) in pictures.items():
+    names = "mistakes", "rows", "gradient", "inside", "read"
+    plots = plot_misclassified, plot_probe_accuracy, plot_gradients, plot_inside, plot_handwriting
+    for name, plot in zip(names, plots if args.read else plots[:4]):
         file = os.path.join(run_dir, f"{name}.png")
         try:
-            draw(subject).savefig(file)
-        except Exception as error:  # it would not be true of an edited network
-            print(f"{name}.png is left out: {error}")
+            plot().savefig(file)
+        except (ValueError, KeyError, IndexError, tf.errors.OpError) as error:
+            print(f"{name}.png is left out: {error}")  # it would not be true of an edited network
             continue
         with open(file, "rb") as png:
             value = {"tag": name, "image": {"encoded_image_string": png.read()}}
@@ -637,9 +683,7 @@ def end():
     words = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     posix = " ".join(map(shlex.quote, words))
     command = subprocess.list2cmdline(words) if os.name == "nt" else posix
-    lines = f"This run is in {run_dir}\nTo look at it: {command}"
-    encoding = sys.stdout.encoding or "utf-8"  # may be ASCII, and the folder Chinese
-    print(lines.encode(encoding, "backslashreplace").decode(encoding))
+    print(f"This run is in {run_dir}\nTo look at it: {command}")
     if signals:
         sys.exit(128 + signals[0])
 
@@ -668,18 +712,18 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # was its default, 1
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # the article: 1
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
     if args.static_rnn:  # commented out in the article
         outputs, states = tf.nn.static_rnn(cell, tf.unstack(x, n_step, 1), dtype=tf.float32)
-        outputs = tf.stack(outputs, 1)  # was a list of n_step tensors
+        outputs = tf.stack(outputs, 1)  # static_rnn returns a list of n_step tensors
     else:
         outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)  # (batch, n_step, n_hidden)
 
     outputs = tf.transpose(outputs, [1, 0, 2], name="outputs")  # (n_step, batch, n_hidden)
-    with tf.name_scope("output_layer/"):  # the slash: that box again, not a new one
+    with tf.name_scope("output_layer/"):  # a name that ends in a slash reopens the scope
         return tf.matmul(outputs[-1], w) + b  # (batch, n_classes)
 
 
@@ -689,11 +733,11 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # also one that ends exactly at the last image
-    global_step = tf.train.create_global_step()  # counts the steps, for --lr-decay
+    last_step = training_iters // batch_size  # was while batch_size * step < training_iters
+    global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
-    # compiled(cost) is the cost, but XLA computes its gradients; minimize(cost, ...) is slower
+    # compiled(cost) is the cost, whose gradients XLA computes; minimize(cost) is only slower
     optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
@@ -703,17 +747,17 @@ with tf.name_scope("test"):
 tf.summary.scalar("accuracy", accuracy)
 tf.summary.scalar("loss", cost)
 summaries = tf.summary.merge_all()
-gradient_by_row, histograms = what_to_watch(cost, x)  # measured every 100 steps
+gradient_by_time_step, histograms = gradient_and_histograms(cost, x)  # for measure_and_save
 
 with tf.Session() as sess:
     init = tf.global_variables_initializer()
     sess.run(init)
-    run_dir, saver, step = open_run(sess)  # was "logs/": a folder for each run; step was 1
+    run_dir, saver, step = open_run()  # step: how many are done, 0 unless --restore is given
     train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), flush_secs=5)
     train_writer.add_graph(with_open_loops(sess.graph))  # was FileWriter("logs/", sess.graph)
     validation_writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"), flush_secs=5)
-    measure_and_save(sess, step)
-    for step in training_steps(step, last_step):  # was while ..., and step += 1
+    measure_and_save()
+    for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # batch number `step`
         batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
@@ -723,8 +767,8 @@ with tf.Session() as sess:
             print(line + f"Training Accuracy= {acc:.5f}")
             train_writer.add_summary(s, global_step=step)  # was every 100 steps
         if step % 100 == 0:
-            measure_and_save(sess, step)
-    measure_and_save(sess, step)
+            measure_and_save()
+    measure_and_save()
     print("Optimization Stopped!" if signals else "Optimization Finished!")
 
     test_len = 128
@@ -732,6 +776,6 @@ with tf.Session() as sess:
     test_label = mnist.test.labels[:test_len]
     test_acc = sess.run(accuracy, feed_dict={x: test_data, y: test_label})
     print(f"Testing Accuracy: {test_acc:.6f}")
-    predictions = test_all(sess, step)
-    draw_pictures(sess, step, predictions)
+    predictions = evaluate()
+    draw_pictures()
 end()

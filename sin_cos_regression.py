@@ -11,8 +11,8 @@ One sin x belongs to two cos x, of opposite sign. An ordinary network sees one s
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-The functions above it know no more of the networks than the listing tells them, so they still work
-after you have edited it.
+The functions above the listing get all that they print and draw from its lines. Change these, and
+they use your version.
 """
 
 import argparse
@@ -36,45 +36,52 @@ parser = argparse.ArgumentParser(
     epilog="example: python %(prog)s --network both --save fit.gif",
     formatter_class=argparse.ArgumentDefaultsHelpFormatter,
 )
-option = parser.add_argument_group("the article's settings").add_argument
-option("--iterations", type=int, default=200, metavar="N", help="training steps, a frame each")
-option("--batch-size", type=int, default=50, metavar="N", help="sequences side by side in a batch")
-option("--time-steps", type=int, default=20, metavar="N", help="length of a sequence")
-option("--cell-size", type=int, default=16, metavar="N", help="size of the LSTM's output and state")
-option("--lr", type=float, default=0.006, metavar="X", help="learning rate of Adam")
-option("--pause", type=float, default=0.1, metavar="S", help="seconds between the window's frames")
-option = parser.add_argument_group("to compare with").add_argument
-names = ["lstm", "feedforward", "both"]
-option("--network", choices=names, default="lstm", help="which to print and to draw")
-option("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
-option = parser.add_argument_group("files").add_argument
-option("--save", type=path, metavar="FILE", help="the animation, as a .gif")
+add = parser.add_argument_group("the article's settings").add_argument
+add("--iterations", type=int, default=200, metavar="N", help="training steps, a frame each")
+add("--batch-size", type=int, default=50, metavar="N", help="sequences side by side in a batch")
+add("--time-steps", type=int, default=20, metavar="N", help="length of a sequence")
+add("--cell-size", type=int, default=16, metavar="N", help="size of the LSTM's output and state")
+add("--lr", type=float, default=0.006, metavar="X", help="learning rate of Adam")
+add("--pause", type=float, default=0.1, metavar="S", help="seconds between the window's frames")
+add = parser.add_argument_group("to compare with").add_argument
+NETWORKS = ["lstm", "feedforward"]  # both are always trained
+which = "which to print and to draw"
+add("--network", choices=[*NETWORKS, "both"], default="lstm", help=which)
+add("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
+add = parser.add_argument_group("files").add_argument
+add("--save", type=path, metavar="FILE", help="the animation, as a .gif")
 logs = os.path.join(os.path.dirname(os.path.realpath(__file__)), "logs")
-option("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
+add("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
 args = parser.parse_args()
 for name in "iterations", "batch_size", "time_steps", "cell_size", "lr", "pause":
-    if not getattr(args, name) > 0:
+    if not 0 < getattr(args, name) < float("inf"):  # nan is refused, too
         parser.error(f"--{name.replace('_', '-')} takes a positive number")
-if args.save and not args.save.lower().endswith(".gif"):
+if not 0 <= args.seed < 2**32:
+    parser.error("--seed: from 0 to 4294967295")
+if args.save and (not args.save.lower().endswith(".gif") or os.path.isdir(args.save)):
     parser.error("--save takes the name of a .gif file")
 if args.save and not os.access(os.path.dirname(args.save), os.W_OK):
     parser.error(f"--save: cannot write into {os.path.dirname(args.save)}")
-NETWORKS = names[:2] if args.network == "both" else [args.network]
 if set("[]*?") & set(args.logdir) or (os.name == "nt" and not args.logdir.isascii()):
-    parser.error("--logdir: without [ ] * ?, on Windows in ASCII, as C:\\logs is")
+    wanted = "one without [ ] * ?, on Windows in ASCII, as --logdir C:\\logs is"
+    parser.error(f"--logdir: TensorFlow cannot use {args.logdir}; it needs {wanted}")
+shown = NETWORKS if args.network == "both" else [args.network]
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
-if "ipykernel" not in sys.modules:  # this process is no notebook
+in_notebook = "ipykernel" in sys.modules
+if not in_notebook:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports without a traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
+if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
+    sys.stdout.reconfigure(errors="backslashreplace")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
-os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # keeps memory from step to step
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes no more memory than it needs
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # off, as for every figure in the README
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # oneDNN rounds unlike the README's figures
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # reuses the memory of earlier steps
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes the memory it needs, not all
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
-gc.disable()  # during the imports, which make half a million objects that stay
+gc.disable()  # saves a second of the imports, which make half a million objects that stay
 
 import matplotlib.pyplot as plt
 import matplotlib.style
@@ -92,41 +99,19 @@ tf.logging.set_verbosity(tf.logging.FATAL)
 tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
-np.random.seed(args.seed)  # for your edits; what stands here draws from generators of its own
-# Grappler takes 1 s and gains nothing; and it turns loops into a form that XLA does not know
+np.random.seed(args.seed)  # only for code that you add
+# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile the loops it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-# prints above the progress bar, and flushes, so that a pipe has each line at once
-def print(*values, flush=True, write=print, above_bar=tqdm.external_write_mode, **how):
-    with above_bar():
-        write(*values, flush=flush, **how)
+def print(*values):
+    """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
+    import builtins  # here, since a notebook keeps this function, but not always what is above
 
+    from tqdm import tqdm
 
-# ==== training ====================================================================================
-signals = []  # received in training: SIGINT (Ctrl-C, the window closed) or SIGTERM
-
-
-def iterations():
-    """Yield 0, 1, ... with a progress bar, until the last, Ctrl-C, or the window is closed."""
-    if not window:
-        print("No window here: the picture will be fit.png in the run's folder")
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = {n: signal.signal(n, lambda number, frame: signals.append(number)) for n in numbers}
-    try:
-        for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=None):
-            yield i
-            if signals:
-                break
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def as_text(costs):
-    """Return the costs of the chosen networks; of both, the second one with its name."""
-    told = [str(cost) for name, cost in zip(names, costs) if name in NETWORKS]
-    return "  feedforward:  ".join(told)
+    with tqdm.external_write_mode():
+        builtins.print(*values, flush=True)
 
 
 # ==== the run's folder ============================================================================
@@ -140,10 +125,10 @@ def new_run(graph):
     except OSError as error:
         parser.error(f"--logdir: {error}")
     options = {name: value for name, value in vars(args).items() if name not in ("logdir", "save")}
-    told = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
+    summary = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
     with tf.summary.FileWriter(run_dir) as writer:
-        writer.add_summary(told.SerializeToString())
-    folders = [os.path.join(run_dir, name) for name in names[:2]]
+        writer.add_summary(summary.SerializeToString())
+    folders = [os.path.join(run_dir, name) for name in NETWORKS]
     writers = [tf.summary.FileWriter(folder, flush_secs=5) for folder in folders]
     writers[0].add_graph(graph)
     return run_dir, writers
@@ -154,59 +139,89 @@ def add_to_curves(i, costs):
         writer.add_summary(tf.Summary(value=[{"tag": "cost", "simple_value": cost}]), i)
 
 
+# ==== training ====================================================================================
+signals = []  # received in training: SIGINT (Ctrl-C, the window closed) or SIGTERM
+
+
+def iterations():
+    """Yield 0, 1, ... with a progress bar, until the last, Ctrl-C, or the window is closed."""
+    if not window:
+        print("No window here: the picture will be fit.png in the run's folder")
+    old_handlers = {}
+    for number in signal.SIGINT, signal.SIGTERM:
+        old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
+    hidden = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
+    try:
+        for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=hidden):
+            yield i
+            if signals:
+                break
+    finally:
+        for number, handler in old_handlers.items():
+            signal.signal(number, handler)
+
+
+def as_text(costs):
+    """Return the costs of the networks that are shown, for a line that begins with `cost: `."""
+    if args.network == "both":
+        return "  feedforward:  ".join(map(str, costs))
+    return str(costs[NETWORKS.index(args.network)])
+
+
 # ==== the picture =================================================================================
-# Okabe and Ito's colours, for the colour-blind too
+# Okabe and Ito's colours, which the colour-blind can tell apart
 LINES = {"cosx": ["#D55E00", "-"], "lstm": ["#0072B2", "--"], "feedforward": ["#009E73", "-."]}
 widths = {"width_ratios": [3, 2]}
-figure, (course, plane) = plt.subplots(1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw=widths)
-figure.subplots_adjust(0.105, 0.15, 0.97, 0.9, 0.28)
-course.set(xlabel="x", ylabel="cosx")
-plane.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
-curves, orbits = {}, {}
-for name in ["cosx", *NETWORKS]:
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw=widths)
+figure.subplots_adjust(0.105, 0.15, 0.97, 0.9, 0.28)  # fixed, so that frames do not jump
+left.set(xlabel="x", ylabel="cosx")
+right.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
+lines_over_x, lines_over_sinx = {}, {}
+for name in ["cosx", *shown]:
     colour, dashes = LINES[name]
-    (curves[name],) = course.plot([], [], dashes, color=colour, label=name)
-    (orbits[name],) = plane.plot([], [], dashes, color=colour, marker="o")
-(pair,) = plane.plot([0.6, 0.6], [0.8, -0.8], "ks-", lw=1)  # one sin x, two cos x
-course.legend(loc="upper left", ncol=3, fontsize=12)
+    (lines_over_x[name],) = left.plot([], [], dashes, color=colour, label=name)
+    (lines_over_sinx[name],) = right.plot([], [], dashes, color=colour, marker="o")
+(two_cosx,) = right.plot([0.6, 0.6], [0.8, -0.8], "ks-", lw=1)  # one sin x, two cos x
+left.legend(loc="upper left", ncol=3, fontsize=12)
 window = figure.canvas.required_interactive_framework is not None
 figure.canvas.mpl_connect("close_event", lambda event: signals.append(signal.SIGINT))
-film = PillowWriter(fps=10) if args.save else None
-if film:
-    film.setup(figure, args.save, dpi=60)
-seen = np.empty((2 + len(LINES), 0))  # x, sinx, and what LINES names
+animation = PillowWriter(fps=10) if args.save else None
+if animation:
+    animation.setup(figure, args.save, dpi=60)
+points = np.empty((2 + len(LINES), 0))  # a row each: x, sinx, and the names of LINES
 
 
 def add_to_picture(i, costs, *new):
-    """Append x, sinx, and what LINES names, (time_steps,) each; show what is within 10 of x."""
-    global seen
-    before = (seen[0] < new[0][0]) & (seen[0] > new[0][0] - 10)
-    seen = np.hstack([seen[:, before], new])
-    x, sinx, cosx = seen[:3]
-    for name, values in zip(LINES, seen[2:]):
-        if name in curves:
-            curves[name].set_data(x, values)
-            orbits[name].set_data(sinx, values)
-            orbits[name].set_markevery([len(x) - 1])  # the newest point
+    """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
+    global points
+    recent = (points[0] < new[0][0]) & (points[0] > new[0][0] - 10)
+    points = np.hstack([points[:, recent], new])
+    x, sinx, cosx = points[:3]
+    for name, values in zip(LINES, points[2:]):
+        if name in lines_over_x:
+            lines_over_x[name].set_data(x, values)
+            lines_over_sinx[name].set_data(sinx, values)
+            lines_over_sinx[name].set_markevery([len(x) - 1])  # the newest point
     low, high = 1.3 * min(-1, cosx.min()), 1.3 * max(1, cosx.max())
-    course.set(xlim=(x[-1] - 10, x[-1]), ylim=(low, 1.4 * high))
-    plane.set(ylim=(low, high))
-    pair.set_visible(np.allclose([sinx, cosx], [np.sin(x), np.cos(x)]))  # unless you edit get_batch
-    plane.set_title("one sin x, two cos x" if pair.get_visible() else "")
-    told = [f"{name} cost {cost:.3f}" for name, cost in zip(names, costs) if name in NETWORKS]
-    course.set_title(f"{i + 1} iterations, {', '.join(told)}", fontsize=12)
-    if film:
-        film.grab_frame()
+    left.set(xlim=(x[-1] - 10, x[-1]), ylim=(low, 1.4 * high))  # 1.4: room for the legend
+    right.set(ylim=(low, high))
+    is_circle = np.allclose([sinx, cosx], [np.sin(x), np.cos(x)])  # unless you edit get_batch
+    two_cosx.set_visible(is_circle)
+    right.set_title("one sin x, two cos x" if is_circle else "")
+    words = [f"{name} cost {cost:.3f}" for name, cost in zip(NETWORKS, costs) if name in shown]
+    left.set_title(f"{i + 1} iterations, {', '.join(words)}", fontsize=12)
+    if animation:
+        animation.grab_frame()
     if window:
         plt.pause(args.pause)
 
 
 def save_picture(i):
-    """Write the last frame, also for TensorBoard, and the film; close TensorBoard's files."""
+    """Write the last frame, also for TensorBoard, and the animation; close TensorBoard's files."""
     file = os.path.join(run_dir, "fit.png")
     figure.savefig(file)
-    if film:
-        film.finish()
+    if animation:
+        animation.finish()
     with open(file, "rb") as png:
         image = {"tag": "fit", "image": {"encoded_image_string": png.read()}}
     writers[0].add_summary(tf.Summary(value=[image]), i)
@@ -219,9 +234,7 @@ def end():
     words = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     posix = " ".join(map(shlex.quote, words))
     command = subprocess.list2cmdline(words) if os.name == "nt" else posix
-    lines = f"This run is in {run_dir}\nTo look at it: {command}"
-    encoding = sys.stdout.encoding or "utf-8"  # may be ASCII, and the folder Chinese
-    print(lines.encode(encoding, "backslashreplace").decode(encoding))
+    print(f"This run is in {run_dir}\nTo look at it: {command}")
     if signals:
         sys.exit(128 + signals[0])
     if window:
@@ -229,7 +242,7 @@ def end():
 
 
 # ==== the article's listing =======================================================================
-# imports: at the top of the file
+# imports: at the top of the file; plt.figure, plt.ion, plt.show: "the picture" above
 BATCH_START = 0
 TIME_STEPS = args.time_steps  # 20 unless --time-steps is given; likewise below
 BATCH_SIZE = args.batch_size  # 50
@@ -241,7 +254,7 @@ LR = args.lr  # 0.006
 
 def get_batch():
     global BATCH_START, TIME_STEPS
-    # one long stretch of x, cut into rows; in the next batch, row i starts where it ends here
+    # one range of x, cut into rows; in the next batch, row i continues row i of this one
     x = np.arange(BATCH_START, BATCH_START + BATCH_SIZE * TIME_STEPS)
     x = x.reshape((BATCH_SIZE, TIME_STEPS)) / (10 * np.pi)
     sinx = np.sin(x)
@@ -300,18 +313,18 @@ for i in iterations():  # was range(200); Ctrl-C or a closed window ends it earl
     _, state, outputs, loss = sess.run([optimizer, rnn.final_state, pred, cost], feed_dict)
     fetches = [train_feedforward, feedforward, feedforward_cost]
     _, feedforward_outputs, feedforward_loss = sess.run(fetches, feed_dict)
-    losses = loss, feedforward_loss
-    add_to_curves(i, losses)
+    costs = loss, feedforward_loss
+    add_to_curves(i, costs)
     # the first sequence of the batch; was plt.plot, plt.ylim, plt.xlim, plt.draw, plt.pause
-    fits = outputs[:TIME_STEPS, 0], feedforward_outputs[:TIME_STEPS, 0]
-    add_to_picture(i, losses, x[0], sinx[0, :, 0], cosx[0, :, 0], *fits)
+    predictions = outputs[:TIME_STEPS, 0], feedforward_outputs[:TIME_STEPS, 0]
+    add_to_picture(i, costs, x[0], sinx[0, :, 0], cosx[0, :, 0], *predictions)
 
     if i % 20 == 0:
-        # computed again after the step, as in the article; the curve has it from before
+        # the cost after the step, as in the article; the curve and the picture have it before
         print("cost: ", as_text(sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 tf.train.Saver(save_relative_paths=True).save(sess, os.path.join(run_dir, "model.ckpt"))
 costs = []
-for _ in range(0, 2000, TIME_STEPS):  # it goes on and on (无限向右扩展), but without training
+for _ in range(0, 2000, TIME_STEPS):  # the sequence goes on (无限向右扩展), the training does not
     sinx, cosx, x = get_batch()
     feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
     state, *both = sess.run([rnn.final_state, cost, feedforward_cost], feed_dict=feed_dict)

@@ -134,10 +134,14 @@ def load(tmp_path_factory):
 
 
 def restored(net):
-    """A session on the graph of a script's names, with the weights that its run left."""
+    """A session on the graph of a script's names, with the weights that its run left.
+
+    The script's functions, which look up `sess`, use it from now on.
+    """
     with net.graph.as_default():
         sess = net.tf.Session()
         net.tf.train.Saver().restore(sess, net.tf.train.latest_checkpoint(net.run_dir))
+    net.end.__globals__["sess"] = sess
     return sess
 
 

@@ -134,8 +134,8 @@ def test_an_edit_of_the_regression(name, load, tmp_path):
     assert len(costs) == 4 + 1 and costs[3] < 0.5 * costs[0], "it has learned"
     assert costs[4] < 0.7 * costs[0], "and goes on"
     a_circle = name != "another function"
-    assert net.plane.get_title() == ("one sin x, two cos x" if a_circle else "")
-    (low, high), cosx = net.course.get_ylim(), net.seen[2]
+    assert net.right.get_title() == ("one sin x, two cos x" if a_circle else "")
+    (low, high), cosx = net.left.get_ylim(), net.points[2]
     assert low < cosx.min() and cosx.max() < high, "all of it can be seen"
     assert (Path(net.run_dir) / "fit.png").exists()
 

@@ -122,7 +122,7 @@ def test_the_picture_shows_what_the_cell_does(classifier):
         assert 0 < gate.min() < gate.max() < 1, "介于 0~1，即这两个极端之间"
         assert gate[0].mean() == pytest.approx(blank, abs=0.02), "a blank row"
     with classifier.graph.as_default():
-        panels = classifier.picture_of_inside(classifier.sess).axes
+        panels = classifier.plot_inside().axes
     shown = [axes.images[0].get_array() for axes in panels if axes.get_title()]
     for panel, array in zip(shown, (i, f, o, g, c, s)):
         np.testing.assert_allclose(np.sort(panel), np.sort(array), atol=1e-6)

@@ -150,7 +150,7 @@ def tested(load, trained, tmp_path_factory):
 
 def test_the_mistakes_are_the_mistakes(tested, mnist):
     """Each picture is a test digit that the network reads otherwise, with what it is."""
-    figure = tested.picture_of_mistakes(tested.predictions)
+    figure = tested.plot_misclassified()
     wrong = np.flatnonzero(tested.predictions != mnist.y_test)
     assert tested.test_acc == pytest.approx(1 - (wrong < 128).sum() / 128), "of the first 128"
     assert figure.get_suptitle() == f"{len(wrong)} of 10000 test images are misread"
@@ -162,16 +162,20 @@ def test_the_mistakes_are_the_mistakes(tested, mnist):
 def test_the_state_after_each_row_is_read_by_a_probe_that_never_saw_the_image(tested, mnist):
     """By the pseudo-inverse here: fitted to images 0 to 1999, tested on 2000 to 3999."""
     with tested.graph.as_default():
-        curve, chance = tested.picture_of_rows(tested.sess).axes[0].lines
-    known = curve.get_ydata()
-    assert len(known) == 28 and known[0] < 0.2 < known[9] < known[27] and known[27] > 0.9
+        curve, chance = tested.plot_probe_accuracy().axes[0].lines
+    probe_accuracy = curve.get_ydata()
+    assert (
+        len(probe_accuracy) == 28
+        and probe_accuracy[0] < 0.2 < probe_accuracy[9] < probe_accuracy[27]
+        and probe_accuracy[27] > 0.9
+    )
     assert set(chance.get_ydata()) == {0.1}
     states = tested.sess.run("outputs:0", {tested.x: mnist.x_train[:4000] / 255})
     for row in 9, 19, 27:
         state = np.insert(np.float64(states[row]), 0, 1, axis=1)  # 1: for a bias
         probe = np.linalg.pinv(state[:2000]) @ np.eye(10)[mnist.y_train[:2000]]
         right = (state[2000:] @ probe).argmax(1) == mnist.y_train[2000:4000]
-        assert known[row] == pytest.approx(right.mean(), abs=0.003), row
+        assert probe_accuracy[row] == pytest.approx(right.mean(), abs=0.003), row
 
 
 def test_the_gradient_is_that_of_the_cost(tested):
@@ -184,7 +188,7 @@ def test_the_gradient_is_that_of_the_cost(tested):
         fed = [{tested.x: [image + nudge], tested.y: label} for nudge in (*nudges, *-nudges)]
         costs = [tested.sess.run(tested.cost, feed) for feed in fed]
         norms.append(np.linalg.norm(np.subtract(costs[:28], costs[28:])))
-    gradient = tested.sess.run(tested.gradient_by_row, {tested.x: [image], tested.y: label})
+    gradient = tested.sess.run(tested.gradient_by_time_step, {tested.x: [image], tested.y: label})
     np.testing.assert_allclose(gradient[[5, 15]], np.divide(norms[:2], norms[2]), rtol=0.05)
 
 
@@ -193,14 +197,14 @@ def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
     options = ("--data", small, "--training-iters", 3200, "--batch-size", 32, "--cell", "rnn")
     rnn = load(CLASSIFIER, *SMALL, *options, figures="made")
     for net, steps in (tested, (781, 400, 100, 0)), (rnn, (100, 0)):
-        axes = net.picture_of_gradients(steps[0]).axes[0]
+        axes = net.plot_gradients().axes[0]
         assert axes.get_ylim() == (1e-6, 100) and axes.get_yscale() == "log"
         for line, step in zip(axes.lines, steps, strict=True):
-            assert line.get_label() == f"after {step} steps"
+            assert line.get_label() == f"after {step} training steps"
             np.testing.assert_array_equal(line.get_xdata(), range(1, 29))
             np.testing.assert_array_equal(line.get_ydata(), net.gradient_history[step])
             assert line.get_ydata()[-1] == 1
     with rnn.graph.as_default(), restored(rnn) as sess:
-        (panel,) = (axes for axes in rnn.picture_of_inside(sess).axes if axes.get_title())
+        (panel,) = (axes for axes in rnn.plot_inside().axes if axes.get_title())
         outputs = sess.run("outputs:0", rnn.feed(*rnn.mnist.test.part([0])))[:, 0]
     np.testing.assert_allclose(np.sort(panel.images[0].get_array()), np.sort(outputs), atol=1e-5)

@@ -124,17 +124,17 @@ def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load,
 def test_the_picture_says_what_it_shows(both):
     told = "200 iterations, lstm cost {:.3f}, feedforward cost {:.3f}"
     title = told.format(*curves(both.run_dir)[:, -1])
-    told = [(a.get_title(), a.get_xlabel(), a.get_ylabel()) for a in (both.course, both.plane)]
+    told = [(a.get_title(), a.get_xlabel(), a.get_ylabel()) for a in (both.left, both.right)]
     assert told == [(title, "x", "cosx"), ("one sin x, two cos x", "sinx", "cosx")]
     x = np.arange(200 * 20)[-20 - 314 :] * STEP
-    np.testing.assert_allclose(both.curves["cosx"].get_data(), [x, np.cos(x)])
+    np.testing.assert_allclose(both.lines_over_x["cosx"].get_data(), [x, np.cos(x)])
     for name, outputs in ("lstm", both.outputs), ("feedforward", both.feedforward_outputs):
-        curve, orbit = both.curves[name], both.orbits[name]
+        curve, orbit = both.lines_over_x[name], both.lines_over_sinx[name]
         np.testing.assert_array_equal(curve.get_ydata()[-20:], outputs.flatten()[:20])
         np.testing.assert_allclose(orbit.get_xdata(), np.sin(x))
         np.testing.assert_array_equal(orbit.get_ydata(), curve.get_ydata())
         assert orbit.get_markevery() == [len(x) - 1], "the newest point is marked"
-    assert len({line.get_linestyle() for line in both.curves.values()}) == 3
+    assert len({line.get_linestyle() for line in both.lines_over_x.values()}) == 3
     assert len(both.figure.findobj()) < 300, "lines are made once, not two a frame"
 
 

@@ -177,16 +177,17 @@ def figures(script, options):
         tf = names["tf"]  # not imported here, before the script has said how
         with tf.Session() as sess:
             tf.train.Saver().restore(sess, tf.train.latest_checkpoint(names["run_dir"]))
+            names["end"].__globals__["sess"] = sess  # the script's functions look it up
             mnist = names["mnist"]
-            known = names["picture_of_rows"](sess).axes[0].lines[0].get_ydata()
-            validation = names["in_parts"](sess, names["pred"], mnist.validation, 5000)
+            probe_accuracy = names["plot_probe_accuracy"]().axes[0].lines[0].get_ydata()
+            validation = names["run_in_batches"](names["pred"], mnist.validation, 5000)
     validated = validation.argmax(1) == mnist.validation.classes
     right = names["predictions"] == mnist.test.classes
     return {
         "accuracy": round(float(right.mean()), 6),
         "validation": round(float(validated.mean()), 4),
         "first_128": round(float(right[:128].mean()), 6),
-        "probe": [round(float(value), 4) for value in known],
+        "probe": [round(float(value), 4) for value in probe_accuracy],
         "gradient": {
             int(step): [float(f"{value:.3g}") for value in gradient]
             for step, gradient in names["gradient_history"].items()
