@@ -111,7 +111,7 @@ import matplotlib.style
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
@@ -275,29 +275,60 @@ def read_data_sets(source):
 
 
 # ==== your own handwriting ========================================================================
+def read_page(file):
+    """Return a page, from 0 to 1, and an image of how much each pixel differs from the paper."""
+    with Image.open(file) as picture:
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode[0] in "IF":  # 16 bits, which convert() would clip
+        picture = Image.fromarray(np.uint8(np.divide(picture, np.max(picture) / 255)))
+    picture = picture.convert("LA")
+    picture.thumbnail((600, 600))
+    page, alpha = picture.split()
+    if np.mean(alpha) < 128:  # ink that is drawn on nothing
+        page = alpha
+    else:  # a page with something transparent, such as the corners of a window
+        page.paste(int(np.median(page)), None, alpha.point(lambda value: 255 * (value < 128)))
+    # a median over a large part of the page leaves its paper, with light and shadow
+    paper = page.resize((100, 100), Image.BOX).filter(ImageFilter.MedianFilter(41))
+    darkest = paper.filter(ImageFilter.MinFilter(5)).resize(page.size)
+    brightest = paper.filter(ImageFilter.MaxFilter(5)).resize(page.size)
+    darker, brighter = ImageChops.subtract(darkest, page), ImageChops.subtract(page, brightest)
+    return np.asarray(page) / 255, ImageChops.lighter(darker, brighter)
+
+
+def only_digit(ink):
+    """Return the box of the ink that is one digit: away from the edge, and no other piece alike."""
+    smooth = np.asarray(ink.filter(ImageFilter.GaussianBlur(2)))  # without noise
+    mask = smooth > max(8, smooth.max() / 4)
+    reach = 0.08 * float(mask.sum()) ** 0.5  # strokes that are nearer belong together
+    rest = Image.fromarray(255 * np.uint8(mask)).filter(ImageFilter.BoxBlur(reach)).point(bool)
+    pieces = []
+    while rest.getbbox():
+        before = np.array(rest)
+        y, x = np.argwhere(before)[0]
+        ImageDraw.floodfill(rest, (int(x), int(y)), 0)
+        piece = mask & (before > np.array(rest))
+        if piece.any() and piece.sum() == piece[1:-1, 1:-1].sum():  # does not touch the edge
+            pieces.append(piece)
+    if not pieces:
+        raise ValueError("no ink was found away from the edge")
+    sizes = [np.ptp(np.nonzero(piece), axis=1).max() + 1 for piece in pieces]
+    alike = sum(size > max(sizes) / 2 for size in sizes)
+    height, width = np.ptp(np.nonzero(pieces[np.argmax(sizes)]), axis=1) + 1
+    if alike > 1 or max(sizes) < 20 or width > 1.6 * height:
+        raise ValueError(f"{alike} of size {width} x {height} in 600 x 600 pixels was found")
+    ink = Image.fromarray(np.asarray(ink) * pieces[np.argmax(sizes)])
+    return ink.crop(ink.getbbox())
+
+
 def read_picture(file):
     """Return a page, from 0 to 1, and the digit on it as MNIST has it, (28, 28), from 0 to 255."""
-    with Image.open(file) as picture:
-        picture = ImageOps.contain(ImageOps.exif_transpose(picture).convert("LA"), (300, 300))
-    grey, alpha = np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
-    behind = grey[alpha > 0.5].mean() < 0.5  # behind dark ink, what is transparent is white
-    page = grey * alpha + behind * (1 - alpha)
-    y, x = np.mgrid[-1 : 1 : page.shape[0] * 1j, -1 : 1 : page.shape[1] * 1j]
-    terms = np.stack([x**0, x, y, x * y, x * x, y * y], 2)
-    paper = np.ones(page.shape, bool)
-    for _ in range(3):  # the brightness of paper varies smoothly; what differs from it is ink
-        ink = page - terms @ np.linalg.lstsq(terms[paper], page[paper], rcond=None)[0]
-        paper = np.abs(ink) <= np.abs(ink).mean()
-    ink *= np.sign(ink[~paper].sum())  # dark on bright, or bright on dark
-    noise, most = 3 * ink[paper].std(), np.percentile(ink, 99.9)
-    if most - noise < 0.1:
-        raise ValueError("there is no ink in this picture")
-    ink = Image.fromarray(np.uint8(255 * np.clip((ink - noise) / (most - noise), 0, 1)))
-    ink = ink.crop(ink.point(lambda value: value * (value > 50)).getbbox())
+    page, ink = read_page(file)
+    ink = only_digit(ink)
     ink.thumbnail((20, 20), Image.LANCZOS)
-    left, top = (np.average(range(n), weights=np.sum(ink, i)) for i, n in enumerate(ink.size))
+    column, row = (np.average(range(n), weights=np.sum(ink, i)) for i, n in enumerate(ink.size))
     digit = Image.new("L", (28, 28))
-    digit.paste(ink, (round(float(14 - left)), round(float(14 - top))))  # by its centre of mass
+    digit.paste(ink, (round(float(14 - column)), round(float(14 - row))))  # centre of mass
     digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # and more contrast: thin lines thicken
     return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
@@ -307,7 +338,8 @@ for file in args.read:
     try:
         handwriting.append(read_picture(file))
     except Exception as error:  # Pillow raises many kinds
-        parser.error(f"--read: {file}: {error}")
+        wanted = "one digit on blank paper, with nothing else in the picture, is wanted"
+        parser.error(f"--read: {file}: {error}; {wanted}")
 
 
 # ==== the training, compiled by XLA ===============================================================
@@ -642,15 +674,24 @@ def plot_inside():
     return figure
 
 
+def probabilities_of(digits):
+    """Return the probabilities (n, n_classes) of digits (n, 28, 28), from 0 to 255."""
+    known = mnist.train.pixels[:1000, : 28 * 28]  # the digits get the range of these pixels
+    paper, ink = np.float64([known.min(), known.max()])
+    if np.median(known) > (paper + ink) / 2:  # dark ink on bright paper
+        paper, ink = ink, paper
+    pixels = paper + (ink - paper) * digits / 255
+    data = DataSet(pixels, np.zeros(len(digits), int), mnist.train.max_value, n_classes)
+    return run_in_batches(tf.nn.softmax(pred), data, len(digits))
+
+
 def plot_handwriting():
     """Plot the first ten pages of --read, and what the network sees; print all predictions."""
-    digits = np.array([digit for _, digit in handwriting])
-    data = DataSet(digits, np.zeros(len(digits), int), 255, n_classes)
-    probabilities = run_in_batches(tf.nn.softmax(pred), data, len(digits))
+    probabilities = probabilities_of(np.array([digit for _, digit in handwriting]))
     told = [f"{of_one.argmax()} ({of_one.max():.2f})" for of_one in probabilities]
     for file, prediction in zip(args.read, told):
         print(f"{os.path.basename(file)}: {prediction}")
-    rows, no_ticks = min(len(digits), 10), {"xticks": [], "yticks": []}
+    rows, no_ticks = min(len(handwriting), 10), {"xticks": [], "yticks": []}
     figure = new_figure(1 + 1.7 * rows, "What was given, and what the network sees")
     grid = figure.subplots(rows, 2, squeeze=False, subplot_kw=no_ticks)
     for (left, right), (page, digit), prediction in zip(grid, handwriting, told):

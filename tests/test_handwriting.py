@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, events, refused
-from handwriting import page_with
+from conftest import CLASSIFIER, SMALL, events, refused, restored
+from handwriting import page_with, spoilt
 from PIL import Image, ImageOps
 from readme import EDITS, edited
 
@@ -15,7 +15,7 @@ def net(load, mnist, tmp_path_factory):
     folder, random = tmp_path_factory.mktemp("pages"), np.random.RandomState(0)
     pages = [folder / f"{i}.png" for i in range(30)]
     for i, page in enumerate(pages):
-        page_with(mnist.x_test[i], i % 3, random).save(page)
+        page_with(mnist.x_test[10 + i], i % 3, random).save(page)  # 8 is a 5 in two pieces
     options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
     return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, figures="saved")
 
@@ -24,14 +24,14 @@ def test_pages_are_read_as_well_as_the_images_themselves_and_look_like_them(net,
     """Bright on black, 28 by 28, 20 pixels long, the centre of mass in the middle."""
     answers = re.findall(r"(?m)^(\d+)\.png: (\d+) \([01]\.\d\d\)$", net.out)
     assert [int(number) for number, _ in answers] == list(range(30)), "in their order"
-    themselves = sum(net.predictions[:30] == mnist.y_test[:30])
-    right = sum(int(answer) == digit for (_, answer), digit in zip(answers, mnist.y_test))
+    themselves = sum(net.predictions[10:40] == mnist.y_test[10:40])
+    right = sum(int(answer) == digit for (_, answer), digit in zip(answers, mnist.y_test[10:]))
     assert themselves >= 27 and right >= themselves - 2
     assert events(f"{net.run_dir}/train").Images("read")
     with Image.open(f"{net.run_dir}/read.png") as picture:
         assert picture.height == 100 * (1 + 17), "the first ten"
     digits = np.array([digit for _, digit in net.handwriting], float)
-    assert np.abs(digits - mnist.x_test[:30]).mean() < 12, "that of two digits is 40"
+    assert np.abs(digits - mnist.x_test[10:40]).mean() < 12, "that of two digits is 40"
     for digit in digits:
         middle = [np.average(range(28), weights=digit.sum(axis)) for axis in (0, 1)]
         np.testing.assert_allclose(middle, [14, 14], atol=0.75)
@@ -39,7 +39,7 @@ def test_pages_are_read_as_well_as_the_images_themselves_and_look_like_them(net,
 
 def test_colour_transparency_and_a_turned_camera(net, mnist, tmp_path):
     """The same digit from a JPEG that EXIF turns, a blue pen, transparent paper, pure black."""
-    page = page_with(mnist.x_test[1], 1, np.random.RandomState(3)).convert("L")
+    page = page_with(mnist.x_test[1], 1, np.random.RandomState(0)).convert("L")
     black, white = (Image.new("L", page.size, value) for value in (0, 255))
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -54,14 +54,52 @@ def test_colour_transparency_and_a_turned_camera(net, mnist, tmp_path):
         assert np.abs(digit.astype(float) - wanted).mean() < 8, file
 
 
-def test_what_is_no_digit_is_told_before_training(load, capsys, tmp_path):
+AROUND = "frame of one pixel", "speck", "strip of desk", "punched hole", "ruled", "pencil"
+AROUND += "screenshot with round corners", "16-bit PNG", "16-bit TIFF", "1 % of the page"
+
+
+@pytest.mark.parametrize("kind", AROUND)
+def test_what_surrounds_the_digit_is_not_read(kind, net, mnist, tmp_path):
+    """It looks like the image that it was made from; the box of all ink would be another one."""
+    for seed in range(3):
+        image, random = mnist.x_test[seed], np.random.RandomState(seed)
+        _, digit = net.read_picture(spoilt(kind, image, image, random, tmp_path))
+        assert np.abs(digit - image.astype(float)).mean() < 20, "that of two digits is 40"
+
+
+def test_what_is_no_digit_is_told_before_training(net, load, mnist, capsys, tmp_path):
+    """One sentence: the file, what was found, what is wanted."""
     Image.new("L", (400, 300), 255).save(tmp_path / "white.png")
     (tmp_path / "text.png").write_text("hello")
     for name, why in ("text", "cannot identify"), ("white", "no ink"), ("none", "No such file"):
         options = ("--read", tmp_path / f"{name}.png", "--logdir", tmp_path / "logs")
         sentence = refused(load, CLASSIFIER, capsys, *SMALL, *options)
-        assert re.search(rf"--read.*{name}\.png.*{why}", sentence)
+        assert re.search(rf"--read.*{name}\.png.*{why}.*one digit on blank paper", sentence)
         assert not (tmp_path / "logs").exists()
+    for seed in range(5):
+        pair = (*mnist.x_test[[seed, seed + 5]], np.random.RandomState(seed), tmp_path)
+        with pytest.raises(ValueError, match="2 of size"):
+            net.read_picture(spoilt("two digits", *pair))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x / 80 - 0.4, lambda x: x // 16, lambda x: np.uint16(x) * 257, np.invert]
+)
+def test_a_digit_gets_the_range_of_the_training_images(change, net, mnist, load, tmp_path):
+    """Standardised, 0 to 16, 16 bits, white paper: what the network sees is what it has seen."""
+    data = {"y_train": mnist.y_train[:300], "y_test": mnist.y_test[:60]}
+    changed = {f"x_{part}": change(vars(mnist)[f"x_{part}"][:300]) for part in ("train", "test")}
+    np.savez(
+        tmp_path / "data.npz", x_train=changed["x_train"], x_test=changed["x_test"][:60], **data
+    )
+    other = load(CLASSIFIER, *SMALL, "--data", tmp_path / "data.npz", "--training-iters", 0)
+    restored(other)
+    with other.graph.as_default():
+        expected = other.run_in_batches(other.tf.nn.softmax(other.pred), other.mnist.test, 60)
+        found = other.probabilities_of(mnist.x_test[:60])
+    np.testing.assert_allclose(
+        found, expected, atol=0.05 if changed["x_test"].max() == 15 else 1e-3
+    )
 
 
 def test_an_edited_network_and_a_restored_one_read_too(net, load, small, tmp_path):
