@@ -148,6 +148,22 @@ def tested(load, trained, tmp_path_factory):
     return net
 
 
+def test_what_the_curves_and_histograms_hold_at_the_end(trained, tested):
+    """The validation images, not the test's; the first time step; the weights themselves."""
+    train, validation = events(trained.dir / "train"), events(trained.dir / "validation")
+    given = tested.feed(*tested.mnist.validation.part(slice(1000)))
+    for tag, tensor in ("loss", tested.cost), ("accuracy", tested.accuracy):
+        value = tested.sess.run(tensor, given)
+        assert validation.Scalars(tag)[-1].value == pytest.approx(value, rel=1e-4)
+    (gradient,) = train.Scalars("gradient_at_row_1")[-1:]
+    assert gradient.value == pytest.approx(tested.gradient_history[781][0])
+    for variable in tested.graph.get_collection("trainable_variables"):
+        value = tested.sess.run(variable)
+        drawn = train.Histograms(f"weights/{variable.op.name}")[-1].histogram_value
+        found = drawn.min, drawn.max, drawn.num, drawn.sum
+        np.testing.assert_allclose(found, [value.min(), value.max(), value.size, value.sum()], 1e-3)
+
+
 def test_the_mistakes_are_the_mistakes(tested, mnist):
     """Each picture is a test digit that the network reads otherwise, with what it is."""
     figure = tested.plot_misclassified()
