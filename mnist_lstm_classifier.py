@@ -56,8 +56,7 @@ add("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn")
 add("--blank-rows", type=int, default=0, metavar="N", help="blank rows below each image")
 add("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM's forget gate")
 add("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
-xla = "auto: XLA compiles the training where it can, but never --static-rnn"
-add("--xla", choices=["auto", "off"], default="auto", help=xla)
+add("--xla", choices=["auto", "off"], default="auto", help="auto: compile all but --static-rnn")
 add("--seed", type=int, default=0, metavar="N", help="seed of the weights and batches")
 add = parser.add_argument_group("files").add_argument
 add("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
@@ -66,7 +65,7 @@ add("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a fo
 add("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
 add("--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits")
 args = parser.parse_args()
-gradient_history = {}  # {step: the gradient of the cost at each time step, (n_step,)}
+gradient_history = {}  # {step: |d cost / d x_t| of each time step, relative to the last}
 if args.restore:
     try:
         with open(os.path.join(args.restore, "run.json")) as file:
@@ -78,7 +77,7 @@ if args.restore:
     args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
     args.restore = os.path.realpath(args.restore)
     logdir, parent = os.path.split(os.path.dirname(args.restore))
-    args.logdir = logdir if parent == "mnist" else args.restore  # a run that was moved
+    args.logdir = logdir if parent == "mnist" else args.restore  # else the run was moved
 not_saved = "logdir", "restore", "read"  # they belong to this call, not to the run
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
@@ -130,7 +129,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here, since a notebook keeps this function, but not always what is above
+    import builtins  # here, because in a notebook this function outlives the other names
 
     from tqdm import tqdm
 
@@ -145,7 +144,7 @@ FILES += "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 def usual_name(file):
-    """Return what MNIST calls a file that others call test-images.idx3-ubyte.gz, for example."""
+    """Return MNIST's name for a file, t10k-images-idx3-ubyte for test-images.idx3-ubyte.gz."""
     return file.name.replace(".gz", "").replace(".idx", "-idx").replace("test-", "t10k-")
 
 
@@ -232,9 +231,9 @@ class DataSet:
 
     def next_batch(self, batch_size, step):
         """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
-        n = len(self.pixels)  # image i of the run is image i % n in the order of epoch i // n
-        run = range((step - 1) * batch_size, step * batch_size)
-        return self.part([epoch_order(args.seed, i // n, n)[i % n] for i in run])
+        n = len(self.pixels)  # position p is place p % n in the shuffled order of epoch p // n
+        positions = range((step - 1) * batch_size, step * batch_size)
+        return self.part([epoch_order(args.seed, p // n, n)[p % n] for p in positions])
 
 
 def read_arrays(source):
@@ -248,7 +247,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 2: images that were resized from 0 to 1 may have pixels a little above 1
+    # 255 if the maximum is above 2; resizing may leave values a little above 1
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -297,10 +296,10 @@ def read_page(file):
 
 
 def only_digit(ink):
-    """Return the box of the ink that is one digit: away from the edge, and no other piece alike."""
+    """Return the ink of the one digit, cropped; raise ValueError if there is none, or another."""
     smooth = np.asarray(ink.filter(ImageFilter.GaussianBlur(2)))  # without noise
     mask = smooth > max(8, smooth.max() / 4)
-    reach = 0.08 * float(mask.sum()) ** 0.5  # strokes that are nearer belong together
+    reach = 0.08 * float(mask.sum()) ** 0.5  # pixels; a gap of about twice this is bridged
     rest = Image.fromarray(255 * np.uint8(mask)).filter(ImageFilter.BoxBlur(reach)).point(bool)
     pieces = []
     while rest.getbbox():
@@ -313,10 +312,11 @@ def only_digit(ink):
     if not pieces:
         raise ValueError("no ink was found away from the edge")
     sizes = [np.ptp(np.nonzero(piece), axis=1).max() + 1 for piece in pieces]
-    alike = sum(size > max(sizes) / 2 for size in sizes)
+    large_pieces = sum(size > max(sizes) / 2 for size in sizes)
     height, width = np.ptp(np.nonzero(pieces[np.argmax(sizes)]), axis=1) + 1
-    if alike > 1 or max(sizes) < 20 or width > 1.6 * height:
-        raise ValueError(f"{alike} of size {width} x {height} in 600 x 600 pixels was found")
+    if large_pieces > 1 or max(sizes) < 20 or width > 1.6 * height:
+        found = f"pieces of ink: {large_pieces}, the largest {width} x {height} pixels"
+        raise ValueError(f"{found}, where the page has up to 600 x 600")
     ink = Image.fromarray(np.asarray(ink) * pieces[np.argmax(sizes)])
     return ink.crop(ink.getbbox())
 
@@ -326,9 +326,10 @@ def read_picture(file):
     page, ink = read_page(file)
     ink = only_digit(ink)
     ink.thumbnail((20, 20), Image.LANCZOS)
-    column, row = (np.average(range(n), weights=np.sum(ink, i)) for i, n in enumerate(ink.size))
+    column = np.average(range(ink.width), weights=np.sum(ink, 0))  # of the centre of mass
+    row = np.average(range(ink.height), weights=np.sum(ink, 1))
     digit = Image.new("L", (28, 28))
-    digit.paste(ink, (round(float(14 - column)), round(float(14 - row))))  # centre of mass
+    digit.paste(ink, (round(float(14 - column)), round(float(14 - row))))
     digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # and more contrast: thin lines thicken
     return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
@@ -343,9 +344,9 @@ for file in args.read:
 
 
 # ==== the training, compiled by XLA ===============================================================
-if tf.__version__ >= "2":
-    tf.enable_control_flow_v2()  # XLA cannot differentiate a copied loop of TensorFlow 1.x
-if tf.__version__ >= "2.19":  # an older XLA would end here; the flag saves copies in loops
+if tf.__version__ >= "2":  # not on TensorFlow 1.15, which runs this file, too
+    tf.enable_control_flow_v2()  # a loop is one operation, which can be copied
+if tf.__version__ >= "2.19":  # an older XLA aborts at this flag, which saves copies in loops
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
@@ -355,28 +356,29 @@ def feed(images, labels):
 
 
 def gradients_by_xla(cost, variables):
-    """Return a function of a factor: the gradients of factor * cost, from a copy of its graph."""
+    """Copy the graph of the cost into a function that XLA compiles; return a call of it."""
     graph, fed = tf.get_default_graph().as_graph_def(), (x.op.name, y.op.name)
     for node in graph.node:
         node.attr.pop("_class", None)  # may name an operation that is not copied
         if node.name in fed:
             del node.input[:]  # what computes x and y is not needed, because they are fed
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
-    given = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
-    inputs = {node.name for node in graph.node if node.name in fed or node.op in given}
-    for node in [node for node in graph.node if node.name in inputs]:
+    kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
+    sources = {node.name for node in graph.node if node.name in fed or node.op in kinds}
+    for node in [node for node in graph.node if node.name in sources]:
         graph.node.remove(node)
+    # "name:0", ...: the tensors that the copy takes from outside
     names = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
-    names = sorted(name for name in names if name.partition(":")[0] in inputs)
+    names = sorted(name for name in names if name.partition(":")[0] in sources)
 
     @tf.function(jit_compile=True, autograph=False)
-    def gradients(factor, *values):
+    def gradients(upstream, *values):  # upstream: d (what is minimized) / d cost, as a rule 1
         inputs = dict(zip(names, values))
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
-        return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], factor)
+        return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
     values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in names]
-    return lambda factor: gradients(factor, *values)
+    return lambda upstream: gradients(upstream, *values)
 
 
 def compiled(cost):
@@ -393,22 +395,22 @@ def compiled(cost):
             both = sess.run(both, feed(*mnist.train.next_batch(batch_size, 1)))
         for a, b in zip(*map(tf.nest.flatten, both)):
             if not np.allclose(a, b, atol=1e-4 * np.abs(b).max()):
-                raise ValueError("XLA's gradients differ, as always where numbers are random")
+                raise ValueError("XLA's gradients differ, as they do if numbers are random")
     except Exception as error:  # whatever an edit makes TensorFlow raise
         reason = re.search("(?m)^(?!Graph exec|Detected at|Node: | ).+", f"{error}\n{error!r}")[0]
         print(f"The training is not compiled: {reason:.170}")
         return cost
 
-    @tf.custom_gradient  # minimize gets these gradients
-    def with_gradients(cost, *variables):
-        return cost, lambda factor: [None, *by_xla(factor)]
+    @tf.custom_gradient
+    def with_gradients(cost, *variables):  # None: no gradient goes on into the cost's own graph
+        return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
 
 
 # ==== the run's folder, curves and checkpoints ====================================================
 def gradient_and_histograms(cost, x):
-    """Return the size of d cost / d x_t, (n_step,), divided by the last one, and a summary."""
+    """Return |d cost / d x_t|, (n_step,), relative to the last step's, and a merged summary."""
     with tf.name_scope("gradient_by_row"):
         (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
         gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # the mean of all images
@@ -453,15 +455,16 @@ def open_run():
     return run_dir, saver, 0
 
 
-def with_open_loops(graph):
-    """Return the graph for TensorBoard: each loop is a box with the operations of its body."""
+def with_loop_bodies(graph):
+    """Return the graph for TensorBoard, with the operations of a loop's body inside the loop."""
     graph = graph.as_graph_def(add_shapes=True)
     bodies = {body.signature.name: body for body in graph.library.function}
     for loop in [node for node in graph.node if node.op in ("While", "StatelessWhile")]:
+        # tf.gradients makes a longer body of this name and "_rewritten"
         body = bodies[re.sub("(_rewritten)*$", "", loop.attr["body"].func.name)]
-        outside = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
-        for node in body.node_def:
-            inputs = [outside.get(i, f"{loop.name}/{i.partition(':')[0]}") for i in node.input]
+        arguments = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
+        for node in body.node_def:  # its inputs are arguments of the body, or other nodes in it
+            inputs = [arguments.get(i, f"{loop.name}/{i.partition(':')[0]}") for i in node.input]
             graph.node.add(name=f"{loop.name}/{node.name}", op=node.op, input=inputs)
     graph.library.Clear()
     return graph
@@ -469,7 +472,7 @@ def with_open_loops(graph):
 
 def measure_and_save():
     """Add points to the curves, write them to the disk, and then save the network."""
-    if step not in gradient_history:  # a restored step was measured, the last one perhaps, too
+    if step not in gradient_history:  # a restored step, and a last step of 800, were measured
         loss, s = sess.run([cost, summaries], feed(*mnist.validation.part(slice(1000))))
         if not np.isfinite(loss):
             sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
@@ -495,7 +498,7 @@ signals = []  # received in training: SIGINT (Ctrl-C) or SIGTERM
 def training_steps(first_step, last_step):
     """Yield the steps from the first to the last, with a progress bar, or until Ctrl-C."""
     for writer in train_writer, validation_writer:
-        # a killed run may have logged steps that it did not save; TensorBoard drops them by this
+        # START makes TensorBoard drop the steps that a killed run logged but did not save
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step)
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
@@ -549,7 +552,7 @@ def inside(image, kernel, bias):
         else:
             s = np.tanh(np.hstack([x_t, s]) @ kernel + bias)
             values.append([s])
-    return np.array(values)[:, :, 0].transpose(1, 0, 2)
+    return np.array(values)[:, :, 0].transpose(1, 0, 2)  # without the batch axis, which is 1
 
 
 # ==== the test and the pictures ===================================================================
@@ -630,7 +633,7 @@ def plot_probe_accuracy():
 def plot_gradients():
     """Plot the gradient at each time step; its axis is the same in every run."""
     gradient = gradient_history[step]
-    if not np.isfinite(gradient).all():
+    if not np.isfinite(gradient).all():  # after a division by 0
         raise ValueError("the cost does not depend on the last row")
     steps = [s for s in (step, 400, 100, 0) if s in gradient_history]
     curves = {f"after {s} training steps": gradient_history[s] for s in steps}
@@ -653,7 +656,7 @@ PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 def plot_inside():
     """Plot the equations at work: a test image's rows down the page, the units side by side."""
     image = mnist.test.part([0])[0].reshape(n_step, n_input)
-    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # a pattern of names
+    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # of a single cell
     if len(weights) != 2:
         raise ValueError("the network has no single cell with a kernel and a bias")
     values = inside(image, *weights)
@@ -662,7 +665,7 @@ def plot_inside():
         raise ValueError("the equations do not give this network's outputs")
     figure = new_figure(1.6 + 1.9 * len(values), "Inside the cell while it reads an image")
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
-    units = values[-1, -1].argsort()  # units that end alike stand side by side
+    units = values[-1, -1].argsort()  # units that end large_pieces stand side by side
     panels = PANELS if len(values) == 6 else PLAIN_PANELS
     for (left, right), (title, low, high, cmap), value in zip(grid, panels, values):
         left.imshow(image, cmap="gray_r", aspect="auto")
@@ -676,7 +679,7 @@ def plot_inside():
 
 def probabilities_of(digits):
     """Return the probabilities (n, n_classes) of digits (n, 28, 28), from 0 to 255."""
-    known = mnist.train.pixels[:1000, : 28 * 28]  # the digits get the range of these pixels
+    known = mnist.train.pixels[:1000, : 28 * 28]  # the network knows this range of pixels
     paper, ink = np.float64([known.min(), known.max()])
     if np.median(known) > (paper + ink) / 2:  # dark ink on bright paper
         paper, ink = ink, paper
@@ -688,16 +691,16 @@ def probabilities_of(digits):
 def plot_handwriting():
     """Plot the first ten pages of --read, and what the network sees; print all predictions."""
     probabilities = probabilities_of(np.array([digit for _, digit in handwriting]))
-    told = [f"{of_one.argmax()} ({of_one.max():.2f})" for of_one in probabilities]
-    for file, prediction in zip(args.read, told):
-        print(f"{os.path.basename(file)}: {prediction}")
+    captions = [f"{p.argmax()} ({p.max():.2f})" for p in probabilities]
+    for file, caption in zip(args.read, captions):
+        print(f"{os.path.basename(file)}: {caption}")
     rows, no_ticks = min(len(handwriting), 10), {"xticks": [], "yticks": []}
     figure = new_figure(1 + 1.7 * rows, "What was given, and what the network sees")
     grid = figure.subplots(rows, 2, squeeze=False, subplot_kw=no_ticks)
-    for (left, right), (page, digit), prediction in zip(grid, handwriting, told):
+    for (left, right), (page, digit), caption in zip(grid, handwriting, captions):
         left.imshow(page, cmap="gray", vmin=0, vmax=1)
         right.imshow(digit, cmap="gray")
-        right.set_ylabel(prediction, rotation=0, ha="right", va="center")
+        right.set_ylabel(caption, rotation=0, ha="right", va="center")
     return figure
 
 
@@ -710,7 +713,7 @@ def draw_pictures():
         try:
             plot().savefig(file)
         except (ValueError, KeyError, IndexError, tf.errors.OpError) as error:
-            print(f"{name}.png is left out: {error}")  # it would not be true of an edited network
+            print(f"{name}.png is left out: {error}")  # it does not fit an edited network
             continue
         with open(file, "rb") as png:
             value = {"tag": name, "image": {"encoded_image_string": png.read()}}
@@ -718,7 +721,7 @@ def draw_pictures():
 
 
 def end():
-    """Say where the run is, with a command to paste; after Ctrl-C, exit with its status."""
+    """Say where the run is, with a command to paste; after a signal, exit with 128 + its number."""
     train_writer.close()
     validation_writer.close()
     words = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
@@ -739,7 +742,7 @@ batch_size = args.batch_size  # 128
 display_step = args.display_step  # 10
 
 n_input = 28  # a row of pixels is x_t, the input of a time step
-n_step = 28 + args.blank_rows  # 28 rows, 28 time steps
+n_step = 28 + args.blank_rows  # a time step for each row
 n_hidden = args.n_hidden  # 128
 n_classes = mnist.n_classes  # 10
 
@@ -753,7 +756,7 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # the article: 1
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # was its default, 1
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
@@ -774,11 +777,11 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # was while batch_size * step < training_iters
+    last_step = training_iters // batch_size  # 781; the article ends before training_iters
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
-    # compiled(cost) is the cost, whose gradients XLA computes; minimize(cost) is only slower
+    # compiled(cost) is the cost, but XLA computes its gradients; minimize(cost) trains the same
     optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
@@ -795,7 +798,7 @@ with tf.Session() as sess:
     sess.run(init)
     run_dir, saver, step = open_run()  # step: how many are done, 0 unless --restore is given
     train_writer = tf.summary.FileWriter(os.path.join(run_dir, "train"), flush_secs=5)
-    train_writer.add_graph(with_open_loops(sess.graph))  # was FileWriter("logs/", sess.graph)
+    train_writer.add_graph(with_loop_bodies(sess.graph))  # was FileWriter("logs/", sess.graph)
     validation_writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"), flush_secs=5)
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1

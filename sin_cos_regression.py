@@ -45,8 +45,7 @@ add("--lr", type=float, default=0.006, metavar="X", help="learning rate of Adam"
 add("--pause", type=float, default=0.1, metavar="S", help="seconds between the window's frames")
 add = parser.add_argument_group("to compare with").add_argument
 NETWORKS = ["lstm", "feedforward"]  # both are always trained
-which = "which to print and to draw"
-add("--network", choices=[*NETWORKS, "both"], default="lstm", help=which)
+add("--network", choices=[*NETWORKS, "both"], default="lstm", help="which to print and draw")
 add("--seed", type=int, default=0, metavar="N", help="the same seed: the same weights")
 add = parser.add_argument_group("files").add_argument
 add("--save", type=path, metavar="FILE", help="the animation, as a .gif")
@@ -106,7 +105,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here, since a notebook keeps this function, but not always what is above
+    import builtins  # here, because in a notebook this function outlives the other names
 
     from tqdm import tqdm
 
@@ -188,7 +187,7 @@ figure.canvas.mpl_connect("close_event", lambda event: signals.append(signal.SIG
 animation = PillowWriter(fps=10) if args.save else None
 if animation:
     animation.setup(figure, args.save, dpi=60)
-points = np.empty((2 + len(LINES), 0))  # a row each: x, sinx, and the names of LINES
+points = np.empty((2 + len(LINES), 0))  # rows: x, sinx, cosx, lstm, feedforward
 
 
 def add_to_picture(i, costs, *new):
@@ -254,7 +253,7 @@ LR = args.lr  # 0.006
 
 def get_batch():
     global BATCH_START, TIME_STEPS
-    # one range of x, cut into rows; in the next batch, row i continues row i of this one
+    # row i of the next batch continues row i of this one
     x = np.arange(BATCH_START, BATCH_START + BATCH_SIZE * TIME_STEPS)
     x = x.reshape((BATCH_SIZE, TIME_STEPS)) / (10 * np.pi)
     sinx = np.sin(x)
@@ -292,7 +291,7 @@ with tf.name_scope("train"):
 # left out, since the article does not use them: ms_error, correct_pred, accuracy
 
 # ---- RNN 与普通神经网络的直观区别: an ordinary network, which sees each sin x alone ----
-# The article's text swaps sin and cos; this follows its code.
+# The article's text here gives cos and asks for sin; its code and this do the opposite.
 with tf.variable_scope("feedforward"):
     # as many units as the LSTM's four layers have together
     hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
@@ -320,11 +319,11 @@ for i in iterations():  # was range(200); Ctrl-C or a closed window ends it earl
     add_to_picture(i, costs, x[0], sinx[0, :, 0], cosx[0, :, 0], *predictions)
 
     if i % 20 == 0:
-        # the cost after the step, as in the article; the curve and the picture have it before
+        # the cost after this step's update, as in the article; curve and title show it before
         print("cost: ", as_text(sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 tf.train.Saver(save_relative_paths=True).save(sess, os.path.join(run_dir, "model.ckpt"))
 costs = []
-for _ in range(0, 2000, TIME_STEPS):  # the sequence goes on (无限向右扩展), the training does not
+for _ in range(0, 2000, TIME_STEPS):  # 2,000 steps more (无限向右扩展), with fixed weights
     sinx, cosx, x = get_batch()
     feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
     state, *both = sess.run([rnn.final_state, cost, feedforward_cost], feed_dict=feed_dict)

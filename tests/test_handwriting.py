@@ -78,7 +78,7 @@ def test_what_is_no_digit_is_told_before_training(net, load, mnist, capsys, tmp_
         assert not (tmp_path / "logs").exists()
     for seed in range(5):
         pair = (*mnist.x_test[[seed, seed + 5]], np.random.RandomState(seed), tmp_path)
-        with pytest.raises(ValueError, match="2 of size"):
+        with pytest.raises(ValueError, match="pieces of ink: 2"):
             net.read_picture(spoilt("two digits", *pair))
 
 

@@ -167,8 +167,8 @@ def ranges():
     ]
     columns += probe("LSTM").T.tolist()
     results = (HERE / "results.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| [0-4] \|((?: [01]\.\d{3} \|){7})", results, re.MULTILINE)
-    columns += np.array([row.split("|")[:-1] for row in rows], float).T.tolist()  # handwriting.py
+    rows = re.findall(r"^\| .* \|((?: [01]\.\d\d){5}) \|", results, re.MULTILINE)
+    columns += [[float(value) for value in row.split()] for row in rows]  # handwriting.py
     found = {f"{min(column):.2f}–{max(column):.2f}" for column in columns}
     found |= {
         f"{min(values):.2g}–{max(values):.2g}"
