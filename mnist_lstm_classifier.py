@@ -2,7 +2,8 @@
 # requires-python = ">=3.9,<3.14"
 # dependencies = [
 #     "tensorflow>=2.16.1,<2.22", "tf-keras>=2.16.0,<2.22", "tensorboard>=2.16.2,<2.22",
-#     "setuptools<82", "numpy>=1.23.5,<3", "matplotlib>=3.9.0,<4", "tqdm>=4.66.0,<5",
+#     "setuptools<82", "numpy>=1.23.5,<3", "matplotlib>=3.9.0,<4", "pillow>=10.0.0,<14",
+#     "tqdm>=4.66.0,<5",
 # ]
 # ///
 """MNIST, read row by row by an LSTM: the article's 用 LSTM 实现分类任务.
@@ -65,7 +66,7 @@ add("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a fo
 add("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
 add("--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits")
 args = parser.parse_args()
-gradient_history = {}  # {step: |d cost / d x_t| of each time step, relative to the last}
+gradient_history = {}  # {training step: |d cost / d x_t| at each row, divided by the last row's}
 if args.restore:
     try:
         with open(os.path.join(args.restore, "run.json")) as file:
@@ -77,7 +78,7 @@ if args.restore:
     args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
     args.restore = os.path.realpath(args.restore)
     logdir, parent = os.path.split(os.path.dirname(args.restore))
-    args.logdir = logdir if parent == "mnist" else args.restore  # else the run was moved
+    args.logdir = logdir if parent == "mnist" else args.restore  # of all runs, or of a moved one
 not_saved = "logdir", "restore", "read"  # they belong to this call, not to the run
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
@@ -129,7 +130,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here, because in a notebook this function outlives the other names
+    import builtins  # here: a notebook may drop the script's names, but still calls this print
 
     from tqdm import tqdm
 
@@ -287,8 +288,9 @@ def read_page(file):
         page = alpha
     else:  # a page with something transparent, such as the corners of a window
         page.paste(int(np.median(page)), None, alpha.point(lambda value: 255 * (value < 128)))
-    # a median over a large part of the page leaves its paper, with light and shadow
+    # the median of a wide square ignores thin ink: it is the paper, with light and shadow
     paper = page.resize((100, 100), Image.BOX).filter(ImageFilter.MedianFilter(41))
+    # ink is darker than the darkest paper near it, or brighter than the brightest
     darkest = paper.filter(ImageFilter.MinFilter(5)).resize(page.size)
     brightest = paper.filter(ImageFilter.MaxFilter(5)).resize(page.size)
     darker, brighter = ImageChops.subtract(darkest, page), ImageChops.subtract(page, brightest)
@@ -299,14 +301,15 @@ def only_digit(ink):
     """Return the ink of the one digit, cropped; raise ValueError if there is none, or another."""
     smooth = np.asarray(ink.filter(ImageFilter.GaussianBlur(2)))  # without noise
     mask = smooth > max(8, smooth.max() / 4)
-    reach = 0.08 * float(mask.sum()) ** 0.5  # pixels; a gap of about twice this is bridged
+    # blurred, and then all above 0: the mask grown by `reach` pixels, so that near strokes join
+    reach = 0.08 * float(mask.sum()) ** 0.5
     rest = Image.fromarray(255 * np.uint8(mask)).filter(ImageFilter.BoxBlur(reach)).point(bool)
     pieces = []
     while rest.getbbox():
         before = np.array(rest)
         y, x = np.argwhere(before)[0]
         ImageDraw.floodfill(rest, (int(x), int(y)), 0)
-        piece = mask & (before > np.array(rest))
+        piece = mask & (before > np.array(rest))  # what the flood has just erased
         if piece.any() and piece.sum() == piece[1:-1, 1:-1].sum():  # does not touch the edge
             pieces.append(piece)
     if not pieces:
@@ -330,7 +333,7 @@ def read_picture(file):
     row = np.average(range(ink.height), weights=np.sum(ink, 1))
     digit = Image.new("L", (28, 28))
     digit.paste(ink, (round(float(14 - column)), round(float(14 - row))))
-    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # and more contrast: thin lines thicken
+    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # this and more contrast thicken lines
     return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
 
@@ -346,7 +349,7 @@ for file in args.read:
 # ==== the training, compiled by XLA ===============================================================
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, which runs this file, too
     tf.enable_control_flow_v2()  # a loop is one operation, which can be copied
-if tf.__version__ >= "2.19":  # an older XLA aborts at this flag, which saves copies in loops
+if tf.__version__ >= "2.19":  # this flag avoids copies in loops; an older XLA aborts at it
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
@@ -363,11 +366,11 @@ def gradients_by_xla(cost, variables):
         if node.name in fed:
             del node.input[:]  # what computes x and y is not needed, because they are fed
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
+    # x, y, placeholders and variables are not copied: the copy gets their values as arguments
     kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
     sources = {node.name for node in graph.node if node.name in fed or node.op in kinds}
     for node in [node for node in graph.node if node.name in sources]:
         graph.node.remove(node)
-    # "name:0", ...: the tensors that the copy takes from outside
     names = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
     names = sorted(name for name in names if name.partition(":")[0] in sources)
 
@@ -377,6 +380,7 @@ def gradients_by_xla(cost, variables):
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
+    # identity: the value of a variable, not a reference to it
     values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in names]
     return lambda upstream: gradients(upstream, *values)
 
@@ -398,12 +402,12 @@ def compiled(cost):
                 raise ValueError("XLA's gradients differ, as they do if numbers are random")
     except Exception as error:  # whatever an edit makes TensorFlow raise
         reason = re.search("(?m)^(?!Graph exec|Detected at|Node: | ).+", f"{error}\n{error!r}")[0]
-        print(f"The training is not compiled: {reason:.170}")
+        print(f"The training is not compiled: {reason:.170}")  # the first line that is no heading
         return cost
 
     @tf.custom_gradient
-    def with_gradients(cost, *variables):  # None: no gradient goes on into the cost's own graph
-        return cost, lambda upstream: [None, *by_xla(upstream)]
+    def with_gradients(cost, *variables):  # of these arguments it returns the gradients:
+        return cost, lambda upstream: [None, *by_xla(upstream)]  # none of cost, all of variables
 
     return with_gradients(cost, *variables)
 
@@ -460,7 +464,7 @@ def with_loop_bodies(graph):
     graph = graph.as_graph_def(add_shapes=True)
     bodies = {body.signature.name: body for body in graph.library.function}
     for loop in [node for node in graph.node if node.op in ("While", "StatelessWhile")]:
-        # tf.gradients makes a longer body of this name and "_rewritten"
+        # tf.gradients gives the loop a longer body, NAME_rewritten; this is the original, NAME
         body = bodies[re.sub("(_rewritten)*$", "", loop.attr["body"].func.name)]
         arguments = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
         for node in body.node_def:  # its inputs are arguments of the body, or other nodes in it
@@ -472,7 +476,7 @@ def with_loop_bodies(graph):
 
 def measure_and_save():
     """Add points to the curves, write them to the disk, and then save the network."""
-    if step not in gradient_history:  # a restored step, and a last step of 800, were measured
+    if step not in gradient_history:  # else it was measured before, by the run or in the loop
         loss, s = sess.run([cost, summaries], feed(*mnist.validation.part(slice(1000))))
         if not np.isfinite(loss):
             sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
@@ -503,10 +507,10 @@ def training_steps(first_step, last_step):
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
-    bar = {"initial": first_step - 1, "total": max(first_step - 1, last_step), "unit": "step"}
-    bar.update(file=sys.stdout, disable=not (sys.stdout and sys.stdout.isatty()))
+    how = {"initial": first_step - 1, "total": max(first_step - 1, last_step), "unit": "step"}
+    how.update(file=sys.stdout, disable=not (sys.stdout and sys.stdout.isatty()))
     try:
-        for step in tqdm(range(first_step, last_step + 1), **bar):
+        for step in tqdm(range(first_step, last_step + 1), **how):
             yield step
             if signals:
                 break
@@ -665,7 +669,7 @@ def plot_inside():
         raise ValueError("the equations do not give this network's outputs")
     figure = new_figure(1.6 + 1.9 * len(values), "Inside the cell while it reads an image")
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
-    units = values[-1, -1].argsort()  # units that end large_pieces stand side by side
+    units = values[-1, -1].argsort()  # by the last s_t, so that like units are neighbours
     panels = PANELS if len(values) == 6 else PLAIN_PANELS
     for (left, right), (title, low, high, cmap), value in zip(grid, panels, values):
         left.imshow(image, cmap="gray_r", aspect="auto")
@@ -777,7 +781,7 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # 781; the article ends before training_iters
+    last_step = training_iters // batch_size  # 781; where it divides evenly, one more than `while`
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0

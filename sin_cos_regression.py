@@ -2,7 +2,8 @@
 # requires-python = ">=3.9,<3.14"
 # dependencies = [
 #     "tensorflow>=2.16.1,<2.22", "tf-keras>=2.16.0,<2.22", "tensorboard>=2.16.2,<2.22",
-#     "setuptools<82", "numpy>=1.23.5,<3", "matplotlib>=3.9.0,<4", "tqdm>=4.66.0,<5",
+#     "setuptools<82", "numpy>=1.23.5,<3", "matplotlib>=3.9.0,<4", "pillow>=10.0.0,<14",
+#     "tqdm>=4.66.0,<5",
 # ]
 # ///
 """sin x in, cos x out, by an LSTM that remembers: the article's 用 LSTM 实现回归任务.
@@ -105,7 +106,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here, because in a notebook this function outlives the other names
+    import builtins  # here: a notebook may drop the script's names, but still calls this print
 
     from tqdm import tqdm
 
@@ -161,7 +162,7 @@ def iterations():
 
 
 def as_text(costs):
-    """Return the costs of the networks that are shown, for a line that begins with `cost: `."""
+    """Return the costs that are shown, to be printed after "cost: ": 0.01  feedforward:  0.5"""
     if args.network == "both":
         return "  feedforward:  ".join(map(str, costs))
     return str(costs[NETWORKS.index(args.network)])
@@ -193,7 +194,8 @@ points = np.empty((2 + len(LINES), 0))  # rows: x, sinx, cosx, lstm, feedforward
 def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
-    recent = (points[0] < new[0][0]) & (points[0] > new[0][0] - 10)
+    first_x = new[0][0]
+    recent = (points[0] < first_x) & (points[0] > first_x - 10)  # x may start again at 0
     points = np.hstack([points[:, recent], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
@@ -319,11 +321,11 @@ for i in iterations():  # was range(200); Ctrl-C or a closed window ends it earl
     add_to_picture(i, costs, x[0], sinx[0, :, 0], cosx[0, :, 0], *predictions)
 
     if i % 20 == 0:
-        # the cost after this step's update, as in the article; curve and title show it before
+        # the cost after the update, as in the article; the curve has it from before the update
         print("cost: ", as_text(sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 tf.train.Saver(save_relative_paths=True).save(sess, os.path.join(run_dir, "model.ckpt"))
 costs = []
-for _ in range(0, 2000, TIME_STEPS):  # 2,000 steps more (无限向右扩展), with fixed weights
+for _ in range(0, 2000, TIME_STEPS):  # 2,000 time steps (无限向右扩展), with fixed weights
     sinx, cosx, x = get_batch()
     feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
     state, *both = sess.run([rnn.final_state, cost, feedforward_cost], feed_dict=feed_dict)
