@@ -349,6 +349,7 @@ for file in args.read:
 # ==== the training, compiled by XLA ===============================================================
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, which runs this file, too
     tf.enable_control_flow_v2()  # a loop is one operation, which can be copied
+    tf.enable_resource_variables()  # the others cannot be changed inside such a tf.cond
 if tf.__version__ >= "2.19":  # this flag avoids copies in loops; an older XLA aborts at it
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
@@ -380,7 +381,7 @@ def gradients_by_xla(cost, variables):
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
-    # identity: the value of a variable, not a reference to it
+    # identity: the value of a variable that has use_resource=False, not a reference to it
     values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in names]
     return lambda upstream: gradients(upstream, *values)
 
@@ -430,7 +431,7 @@ def restore(saver):
     try:
         saver.restore(sess, tf.train.latest_checkpoint(args.restore))
         shapes = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
-        for v in tf.global_variables():  # restore does not compare the shapes of a cell's weights
+        for v in tf.global_variables():  # restore itself does not compare the shapes
             if v.shape.as_list() != shapes[v.op.name]:
                 raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
     except Exception as error:  # many kinds: missing, damaged, of another network

@@ -27,11 +27,11 @@ TWO_WAYS = """outputs, states = tf.nn.bidirectional_dynamic_rnn(
         outputs = outputs[0] + outputs[1]"""
 
 HISTOGRAM = ("return tf.matmul", 'tf.summary.histogram("seen", outputs)\n        return tf.matmul')
-TRAINED = [  # dropout by a flag that only the training feeds
+FLAG = [  # that only the training feeds
     (Y, Y + "\nis_training = tf.placeholder_with_default(False, [])"),
-    (LAST, "tf.layers.dropout(outputs[-1], training=is_training), w)"),
     (STEP, STEP.replace("batch_y", "batch_y, is_training: True")),
 ]
+UPDATED = "with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):\n        "
 MASK = f"easy = {EACH} < 0.5\n    cost = tf.reduce_mean(tf.boolean_mask({EACH}, ~easy))"
 WORDS = (
     "tf.nn.embedding_lookup(tf.get_variable('E', [2, n_hidden]), tf.cast(x[:, :, 14] > 0, 'int32'))"
@@ -39,6 +39,7 @@ WORDS = (
 DATA = """images, labels = mnist.train.images.reshape(-1, n_step, n_input), mnist.train.labels
 batches = tf.data.Dataset.from_tensor_slices((images, labels)).repeat().batch(batch_size)
 x, y = tf.data.make_one_shot_iterator(batches).get_next()"""
+# fmt: off
 CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be compiled, the lines
     "two layers": ("inside", True, EDITS["two layers"][1]),
     "GRU": ("inside", True, EDITS["GRU"][1]),
@@ -46,48 +47,29 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
     "another loss": ("", True, EDITS["another loss"][1]),
     "14 columns of 56 rows": ("", True, EDITS["14 columns of 56 rows"][1]),
     "another forget bias, weight decay": ("inside", True, [("args.forget_bias", "3.0"), DECAYED]),
-    "momentum, a sum over the batch": (
-        "",
-        True,
-        [MOMENTUM, (COST, COST.replace("mean", "sum") + " / batch_size")],
-    ),
-    "both directions, a histogram": (
-        "inside",
-        True,
-        [(LOOP, TWO_WAYS), HISTOGRAM],
-    ),
-    "a Keras layer, a variable inside RNN": (
-        "",
-        True,
-        [(LAST, f"tf.keras.layers.Dense(n_hidden)({LAST[:-4]}), w) + tf.Variable(0.1)")],
-    ),
-    "batch normalization": (
-        "",
-        True,
-        [(LAST, "tf.layers.batch_normalization(outputs[-1], training=True), w)")],
-    ),
+    "momentum, a sum over the batch": ("", True, [
+        MOMENTUM, (COST, COST.replace("mean", "sum") + " / batch_size")]),
+    "both directions, a histogram": ("inside", True, [(LOOP, TWO_WAYS), HISTOGRAM]),
+    "a Keras layer, a variable inside RNN": ("", True, [
+        (LAST, f"tf.keras.layers.Dense(n_hidden)({LAST[:-4]}), w) + tf.Variable(0.1)")]),
+    "batch normalization": ("", True, [
+        *FLAG, ("optimizer = tf", UPDATED + "optimizer = tf"),
+        (LAST, "tf.layers.batch_normalization(outputs[-1], training=is_training), w)")]),
     "from the bottom up": ("inside", True, [("pred = RNN(x)", "pred = RNN(tf.reverse(x, [1]))")]),
     "a masked mean": ("", True, [(f"cost = {COST}", MASK)]),
-    "scaled x, which the cost uses, too": (
-        "",
-        True,
-        [(X, X + "\nx = (x - 0.13) / 0.31"), (COST, COST + " + tf.nn.l2_loss(x) * b[0]")],
-    ),
-    "an embedding, with momentum": (
-        "inside",
-        True,
-        [(LOOP, f"{LOOP}\n        outputs += {WORDS}"), MOMENTUM],
-    ),
-    "tf.losses, tf.data": (
-        "",
-        True,
-        [(COST, "tf.losses.softmax_cross_entropy(y, pred)"), (X, DATA), (Y, "")],
-    ),
-    "dropout by is_training": ("", False, TRAINED),
+    "scaled x, which the cost uses, too": ("", True, [
+        (X, X + "\nx = (x - 0.13) / 0.31"), (COST, COST + " + tf.nn.l2_loss(x) * b[0]")]),
+    "an embedding, with momentum": ("inside", True, [
+        (LOOP, f"{LOOP}\n        outputs += {WORDS}"), MOMENTUM]),
+    "tf.losses, tf.data": ("", True, [
+        (COST, "tf.losses.softmax_cross_entropy(y, pred)"), (X, DATA), (Y, "")]),
+    "dropout by is_training": ("", False, [
+        *FLAG, (LAST, "tf.layers.dropout(outputs[-1], training=is_training), w)")]),
     "tf.cond": ("", False, [(COST, f"tf.cond(b[0] > 0, lambda: 2 * {COST}, lambda: {COST})")]),
     "tf.Print": ("", False, [(LAST, "tf.Print(outputs[-1], [0.0], first_n=1), w)")]),
     "the article's lines": ("rows inside", None, [(', name="outputs")', ")"), PLAIN]),
 }
+# fmt: on
 CELL = "cell = tf.nn.rnn_cell.BasicLSTMCell(CELL_SIZE)"
 STACK = f"cell = tf.nn.rnn_cell.MultiRNNCell([{CELL[7:]}, {CELL[7:]}])"
 RETURN = "return sinx[:, :, np.newaxis], cosx[:, :, np.newaxis], x"

@@ -134,7 +134,7 @@ def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, c
         assert "--restore" in line and word in line, line
         assert contents(folder) == before
 
-    assert_refused("lhs shape", "--n-hidden", 8)
+    assert_refused("output_layer/w is [16, 10], not", "--n-hidden", 8)
     assert_refused("basic_rnn_cell", "--cell", "rnn")
     narrow = edited(CLASSIFIER, EDITS["14 columns of 56 rows"][1], tmp_path)
     assert_refused("kernel is [44, 64], not", script=narrow)
