@@ -54,7 +54,7 @@ CLASSIFIERS = {  # an edit: the pictures that are left out, whether it can be co
         (LAST, f"tf.keras.layers.Dense(n_hidden)({LAST[:-4]}), w) + tf.Variable(0.1)")]),
     "batch normalization": ("", True, [
         *FLAG, ("optimizer = tf", UPDATED + "optimizer = tf"),
-        (LAST, "tf.layers.batch_normalization(outputs[-1], training=is_training), w)")]),
+        (LAST, "tf.layers.batch_normalization(outputs[-1], -1, 0.9, training=is_training), w)")]),
     "from the bottom up": ("inside", True, [("pred = RNN(x)", "pred = RNN(tf.reverse(x, [1]))")]),
     "a masked mean": ("", True, [(f"cost = {COST}", MASK)]),
     "scaled x, which the cost uses, too": ("", True, [
