@@ -47,7 +47,10 @@ def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(lo
     net = load(CLASSIFIER, *SMALL, *options, "--blank-rows", 5, "--forget-bias", 3)
     given = net.feed(*net.mnist.test.part(slice(3, 4)))
     with restored(net) as sess:
-        rates = [sess.run(net.lr, {net.global_step: step}) for step in (0, 5, 10)]
+        rates = []
+        for step in 0, 5, 10:
+            net.global_step.load(step, sess)
+            rates.append(sess.run(net.lr))
         outputs = sess.run("outputs:0", given)
         weights = sess.run(net.graph.get_collection("trainable_variables", "rnn"))
     np.testing.assert_allclose(rates, [0.008, 0.004, 0], atol=1e-9)
