@@ -19,7 +19,7 @@ Y = 'y = tf.placeholder(tf.float32, [None, n_classes], name="input/y")'
 STEP = "sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})"
 ADAM = "AdamOptimizer(lr).minimize(compiled(cost), global_step)"
 DECAYED = (ADAM, ADAM.replace("(cost)", "(cost + 1e-4 * sum(map(tf.nn.l2_loss, [w, b])))"))
-MOMENTUM = (ADAM, "MomentumOptimizer(10 * lr, 0.9).minimize(compiled(cost), global_step)")
+MOMENTUM = (ADAM, "MomentumOptimizer(20 * lr, 0.9).minimize(compiled(cost) / 2, global_step)")
 PLAIN = (ADAM, "AdamOptimizer(lr).minimize(cost)")
 LOOP = "outputs, states = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32)"
 TWO_WAYS = """outputs, states = tf.nn.bidirectional_dynamic_rnn(
