@@ -78,7 +78,7 @@ if args.restore:
     args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
     args.restore = os.path.realpath(args.restore)
     logdir, parent = os.path.split(os.path.dirname(args.restore))
-    args.logdir = logdir if parent == "mnist" else args.restore  # of all runs, or of a moved one
+    args.logdir = logdir if parent == "mnist" else args.restore  # a run that was moved is alone
 not_saved = "logdir", "restore", "read"  # they belong to this call, not to the run
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
@@ -173,15 +173,11 @@ def read_npz(file):
     """Return the four arrays of an .npz, in the order of ARRAYS."""
     try:
         with np.load(file) as npz:
-            arrays = {name: npz[name] for name in ARRAYS if name in npz.files}
-            names = ", ".join(npz.files)
-    except OSError:
-        raise  # there is no such file
+            return [npz[name] for name in ARRAYS]
+    except (OSError, KeyError):
+        raise  # there is no such file, or no such array in it
     except Exception:
         raise ValueError("it is no whole .npz of numbers") from None
-    if len(arrays) < 4:
-        raise ValueError(f"its arrays are {names}")
-    return arrays.values()
 
 
 def checked(x, y):
