@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, REGRESSION, ROOT, events, only_run, run
+from conftest import CLASSIFIER, REGRESSION, ROOT, SMALL, events, only_run, run
 from readme import edited
 
 TF1 = ROOT / ".venv-tf1" / "bin" / "python"  # .ci/run makes it
@@ -34,6 +34,17 @@ def test_what_stands_in_both_scripts_is_the_same():
     blocks = [re.search(r"(?s)# ==== TensorFlow 1.x(.*?)\n# ====", text)[1] for text in texts]
     blocks = [re.sub(r"(?m)^(import|from) .*\n", "", block) for block in blocks]
     assert blocks[0] == blocks[1] and "set_random_seed" in blocks[0]
+
+
+@pytest.mark.skipif(not shutil.which("uv"), reason="needs uv")
+@pytest.mark.parametrize("script", [CLASSIFIER, REGRESSION])
+def test_uv_runs_a_script_without_our_environment(script, small, tmp_path):
+    """It reads the comment at the top and installs what that lists."""
+    few = {CLASSIFIER: (*SMALL, "--data", small, "--training-iters", 1280)}
+    options = few.get(script, ("--iterations", 10))
+    result = run(shutil.copy(script, tmp_path), *options, python=("uv", "run"))
+    assert result.status == 0, result.err
+    assert "Testing Accuracy" in result.out or "2000 steps more" in result.out
 
 
 def test_a_notebook_runs_the_scripts_twice_and_lives_on(small, tmp_path, monkeypatch):
