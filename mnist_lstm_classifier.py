@@ -57,7 +57,7 @@ add("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn")
 add("--blank-rows", type=int, default=0, metavar="N", help="blank rows below each image")
 add("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM's forget gate")
 add("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
-add("--xla", choices=["auto", "off"], default="auto", help="auto: compile all but --static-rnn")
+add("--xla", choices=["auto", "off"], default="auto", help="auto: compile, but not --static-rnn")
 add("--seed", type=int, default=0, metavar="N", help="seed of the weights and batches")
 add = parser.add_argument_group("files").add_argument
 add("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
@@ -76,10 +76,10 @@ if args.restore:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         parser.error(f"--restore: no run.json for this version in {args.restore}: {error!r}")
     args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
-    args.restore = os.path.realpath(args.restore)
+    args.restore = os.path.realpath(args.restore)  # as a rule LOGDIR/mnist/DATE-TIME
     logdir, parent = os.path.split(os.path.dirname(args.restore))
-    args.logdir = logdir if parent == "mnist" else args.restore  # a run that was moved is alone
-not_saved = "logdir", "restore", "read"  # they belong to this call, not to the run
+    args.logdir = logdir if parent == "mnist" else args.restore  # a moved run is shown alone
+not_saved = "logdir", "restore", "read"  # of this call, not of the run; HParams takes no None
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
     if not 0 < getattr(args, name) < float("inf"):  # nan is refused, too
@@ -94,14 +94,14 @@ if set("[]*?") & set(folder) or (os.name == "nt" and not folder.isascii()):
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
 in_notebook = "ipykernel" in sys.modules
 if not in_notebook:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C before the training: no traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
-        del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
+        del os.environ["MPLBACKEND"]  # inherited from a notebook that ran this by !python
 if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
     sys.stdout.reconfigure(errors="backslashreplace")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # oneDNN rounds unlike the README's figures
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # with it the README's last digits differ
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # reuses the memory of earlier steps
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes the memory it needs, not all
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
@@ -124,13 +124,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile the loops it rewrites
+# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile what it makes of loops
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: a notebook may drop the script's names, but still calls this print
+    import builtins  # here: a notebook may clear our names and still use this print
 
     from tqdm import tqdm
 
@@ -150,11 +150,11 @@ def usual_name(file):
 
 
 def read_idx(folder, name):
-    """Return the array in the file that ends in this name, perhaps in a folder of its own name."""
+    """Return the array of the IDX file NAME, NAME.gz or NAME/NAME, perhaps with a prefix."""
     files = [file for file in sorted(Path(folder).glob("*")) if file.is_file()]
     files += [file for file in sorted(Path(folder).glob("*/*")) if file.name == file.parent.name]
     files = [file for file in files if usual_name(file).endswith(name)]
-    if len(set(map(usual_name, files))) != 1:
+    if len(set(map(usual_name, files))) != 1:  # a file and its .gz are one
         raise ValueError(f"{len(files)} files end in {name} or {name}.gz")
     try:
         opened = gzip.open if files[0].suffix == ".gz" else open
@@ -162,7 +162,7 @@ def read_idx(folder, name):
             content = file.read()
         _, _, kind, n_axes = content[:4]
         if kind == 8:  # bytes
-            shape = np.frombuffer(content, ">i4", n_axes, 4)
+            shape = np.frombuffer(content, ">i4", count=n_axes, offset=4)
             return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
     except Exception:
         raise ValueError(f"{files[0].name} is broken") from None
@@ -206,7 +206,7 @@ def epoch_order(seed, epoch, n):
 
 
 class DataSet:
-    """Images (n, n_step * n_input), from 0 to 1, and one-hot labels, as input_data had them."""
+    """Images (n, n_step * n_input), mostly from 0 to 1, and one-hot labels, as in input_data."""
 
     def __init__(self, pixels, classes, max_value, n_classes):
         below = [(0, 0), (0, args.blank_rows), (0, 0)]
@@ -228,9 +228,9 @@ class DataSet:
 
     def next_batch(self, batch_size, step):
         """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
-        n = len(self.pixels)  # position p is place p % n in the shuffled order of epoch p // n
-        positions = range((step - 1) * batch_size, step * batch_size)
-        return self.part([epoch_order(args.seed, p // n, n)[p % n] for p in positions])
+        n = len(self.pixels)
+        places = range((step - 1) * batch_size, step * batch_size)  # the epochs follow one another
+        return self.part([epoch_order(args.seed, p // n, n)[p % n] for p in places])
 
 
 def read_arrays(source):
@@ -244,7 +244,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 255 if the maximum is above 2; resizing may leave values a little above 1
+    # a maximum above 2 means 0 to 255; resizing leaves values a little above 1
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -282,8 +282,8 @@ def read_page(file):
     page, alpha = picture.split()
     if np.mean(alpha) < 128:  # ink that is drawn on nothing
         page = alpha
-    else:  # a page with something transparent, such as the corners of a window
-        page.paste(int(np.median(page)), None, alpha.point(lambda value: 255 * (value < 128)))
+    else:  # transparent parts, such as a window's corners, become paper
+        page.paste(int(np.median(page)), mask=alpha.point(lambda value: 255 * (value < 128)))
     # the median of a wide square ignores thin ink: it is the paper, with light and shadow
     paper = page.resize((100, 100), Image.BOX).filter(ImageFilter.MedianFilter(41))
     # ink is darker than the darkest paper near it, or brighter than the brightest
@@ -297,20 +297,20 @@ def only_digit(ink):
     """Return the ink of the one digit, cropped; raise ValueError if there is none, or another."""
     smooth = np.asarray(ink.filter(ImageFilter.GaussianBlur(2)))  # without noise
     mask = smooth > max(8, smooth.max() / 4)
-    # blurred, and then all above 0: the mask grown by `reach` pixels, so that near strokes join
+    # blur the mask and keep all above 0: it grows by `reach` pixels, and near strokes join
     reach = 0.08 * float(mask.sum()) ** 0.5
     rest = Image.fromarray(255 * np.uint8(mask)).filter(ImageFilter.BoxBlur(reach)).point(bool)
     pieces = []
-    while rest.getbbox():
+    while np.any(rest):  # take out a piece
         before = np.array(rest)
         y, x = np.argwhere(before)[0]
         ImageDraw.floodfill(rest, (int(x), int(y)), 0)
         piece = mask & (before > np.array(rest))  # what the flood has just erased
-        if piece.any() and piece.sum() == piece[1:-1, 1:-1].sum():  # does not touch the edge
+        if piece.any() and piece.sum() == piece[1:-1, 1:-1].sum():  # none of it at the edge
             pieces.append(piece)
     if not pieces:
         raise ValueError("no ink was found away from the edge")
-    sizes = [np.ptp(np.nonzero(piece), axis=1).max() + 1 for piece in pieces]
+    sizes = [np.ptp(np.nonzero(piece), axis=1).max() + 1 for piece in pieces]  # longer side
     large_pieces = sum(size > max(sizes) / 2 for size in sizes)
     height, width = np.ptp(np.nonzero(pieces[np.argmax(sizes)]), axis=1) + 1
     if large_pieces > 1 or max(sizes) < 20 or width > 1.6 * height:
@@ -329,7 +329,7 @@ def read_picture(file):
     row = np.average(range(ink.height), weights=np.sum(ink, 1))
     digit = Image.new("L", (28, 28))
     digit.paste(ink, (round(float(14 - column)), round(float(14 - row))))
-    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # this and more contrast thicken lines
+    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # then contrast: lines as thick as MNIST's
     return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
 
@@ -343,43 +343,46 @@ for file in args.read:
 
 
 # ==== the training, compiled by XLA ===============================================================
-if tf.__version__ >= "2":  # not on TensorFlow 1.15, which runs this file, too
-    tf.enable_control_flow_v2()  # a loop is one operation, which can be copied
-    tf.enable_resource_variables()  # the others cannot be changed inside such a tf.cond
-if tf.__version__ >= "2.19":  # this flag avoids copies in loops; an older XLA aborts at it
+if tf.__version__ >= "2":  # not on TensorFlow 1.15, with which the tests compare
+    tf.enable_control_flow_v2()  # a loop is one operation, which gradients_by_xla can copy
+    tf.enable_resource_variables()  # else a tf.cond that you add cannot change a variable
+if tf.__version__ >= "2.19":  # compared as text; the flag avoids copies, and older XLAs abort at it
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
 def feed(images, labels):
-    """Return the feed_dict of these images, of the shape of x, as the listing feeds a batch."""
+    """Return a feed_dict of images, reshaped as x is, and labels."""
     return {x: images.reshape([-1, *x.shape.as_list()[1:]]), y: labels}
 
 
 def gradients_by_xla(cost, variables):
-    """Copy the graph of the cost into a function that XLA compiles; return a call of it."""
+    """Copy the cost's graph; return a function that computes gradients in the copy, by XLA."""
     graph, fed = tf.get_default_graph().as_graph_def(), (x.op.name, y.op.name)
     for node in graph.node:
         node.attr.pop("_class", None)  # may name an operation that is not copied
         if node.name in fed:
-            del node.input[:]  # what computes x and y is not needed, because they are fed
+            del node.input[:]  # what an edited x or y is computed from is not needed: they are fed
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
     # x, y, placeholders and variables are not copied: the copy gets their values as arguments
     kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
     sources = {node.name for node in graph.node if node.name in fed or node.op in kinds}
     for node in [node for node in graph.node if node.name in sources]:
         graph.node.remove(node)
-    names = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
-    names = sorted(name for name in names if name.partition(":")[0] in sources)
+    needed = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
+    needed = sorted(name for name in needed if name.partition(":")[0] in sources)  # NODE:0 each
 
     @tf.function(jit_compile=True, autograph=False)
     def gradients(upstream, *values):  # upstream: d (what is minimized) / d cost, as a rule 1
-        inputs = dict(zip(names, values))
+        inputs = dict(zip(needed, values))
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
-    # identity: the value of a variable that has use_resource=False, not a reference to it
-    values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in names]
+    # identity passes a variable that has use_resource=False by value, not by reference
+    values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in needed]
     return lambda upstream: gradients(upstream, *values)
+
+
+HEADINGS = "Graph execution error|Detected at node|Node: | "  # of messages of TensorFlow's
 
 
 def compiled(cost):
@@ -391,34 +394,32 @@ def compiled(cost):
             pairs = zip(tf.trainable_variables(), tf.gradients(cost, tf.trainable_variables()))
             variables, gradients = zip(*[pair for pair in pairs if pair[1] is not None])
             by_xla = gradients_by_xla(cost, variables)
-            both = by_xla(tf.ones_like(cost)), gradients
+            fetches = by_xla(tf.ones_like(cost)), gradients
             sess.run(tf.global_variables_initializer())
-            both = sess.run(both, feed(*mnist.train.next_batch(batch_size, 1)))
-        for a, b in zip(*map(tf.nest.flatten, both)):
+            xla, plain = sess.run(fetches, feed(*mnist.train.next_batch(batch_size, 1)))
+        for a, b in zip(tf.nest.flatten(xla), tf.nest.flatten(plain)):
             if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6):
-                raise ValueError("XLA's gradients differ, as they do if numbers are random")
+                raise ValueError("XLA's gradients differ, as with random numbers")
     except Exception as error:  # whatever an edit makes TensorFlow raise
-        reason = re.search("(?m)^(?!Graph exec|Detected at|Node: | ).+", f"{error}\n{error!r}")[0]
-        print(f"The training is not compiled: {reason:.170}")  # the first line that is no heading
+        reason = re.search(f"(?m)^(?!{HEADINGS}).+", f"{error}\n{error!r}")[0]  # first other line
+        print(f"The training is not compiled: {reason:.170}")
         return cost
 
     @tf.custom_gradient
-    def with_gradients(cost, *variables):  # of these arguments it returns the gradients:
-        return cost, lambda upstream: [None, *by_xla(upstream)]  # none of cost, all of variables
+    def with_gradients(cost, *variables):
+        return cost, lambda upstream: [None, *by_xla(upstream)]  # None: without TensorFlow's
 
     return with_gradients(cost, *variables)
 
 
 # ==== the run's folder, curves and checkpoints ====================================================
 def gradient_and_histograms(cost, x):
-    """Return |d cost / d x_t|, (n_step,), relative to the last step's, and a merged summary."""
+    """Return |d cost / d x_t| divided by the last time step's, (n_step,), and a summary."""
     with tf.name_scope("gradient_by_row"):
         (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
         gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # the mean of all images
         gradient /= gradient[-1]
-        at_row_1 = gradient[0]
     summaries = [tf.summary.histogram(f"weights/{v.op.name}", v) for v in tf.trainable_variables()]
-    summaries.append(tf.summary.scalar("gradient_at_row_1", at_row_1))
     return gradient, tf.summary.merge(summaries)
 
 
@@ -431,7 +432,7 @@ def restore(saver):
             if v.shape.as_list() != shapes[v.op.name]:
                 raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
     except Exception as error:  # many kinds: missing, damaged, of another network
-        reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]  # TensorFlow's last line
+        reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]  # without its list of nodes
         parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
     checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
     saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
@@ -461,19 +462,19 @@ def with_loop_bodies(graph):
     graph = graph.as_graph_def(add_shapes=True)
     bodies = {body.signature.name: body for body in graph.library.function}
     for loop in [node for node in graph.node if node.op in ("While", "StatelessWhile")]:
-        # tf.gradients gives the loop a longer body, NAME_rewritten; this is the original, NAME
+        # NAME is the listing's body; tf.gradients has replaced it by a longer one, NAME_rewritten
         body = bodies[re.sub("(_rewritten)*$", "", loop.attr["body"].func.name)]
         arguments = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
         for node in body.node_def:  # its inputs are arguments of the body, or other nodes in it
             inputs = [arguments.get(i, f"{loop.name}/{i.partition(':')[0]}") for i in node.input]
             graph.node.add(name=f"{loop.name}/{node.name}", op=node.op, input=inputs)
-    graph.library.Clear()
+    graph.library.Clear()  # else TensorBoard draws the bodies a second time
     return graph
 
 
 def measure_and_save():
-    """Add points to the curves, write them to the disk, and then save the network."""
-    if step not in gradient_history:  # else it was measured before, by the run or in the loop
+    """Add points to the curves, write them to the disk, and then save run.json and the network."""
+    if step not in gradient_history:  # else measured already, in the loop or before --restore
         loss, s = sess.run([cost, summaries], feed(*mnist.validation.part(slice(1000))))
         if not np.isfinite(loss):
             sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
@@ -481,13 +482,15 @@ def measure_and_save():
         to_measure = [gradient_by_time_step, histograms]
         gradient, s = sess.run(to_measure, feed(*mnist.validation.part(slice(64))))
         train_writer.add_summary(s, step)
+        at_row_1 = {"tag": "gradient_at_row_1", "simple_value": gradient[0]}
+        train_writer.add_summary(tf.Summary(value=[at_row_1]), step)
         gradient_history[step] = gradient.tolist()
     train_writer.flush()
     validation_writer.flush()
     saved = {"options": options, "gradient_history": gradient_history}  # what --restore needs
     with open(os.path.join(run_dir, "run.json.new"), "w") as file:
         json.dump(saved, file)
-    # the old file stays until the new one is whole, so an interrupted save loses neither
+    # replace: an interrupted save leaves the old file whole
     os.replace(os.path.join(run_dir, "run.json.new"), os.path.join(run_dir, "run.json"))
     saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
 
@@ -504,8 +507,9 @@ def training_steps(first_step, last_step):
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
-    how = {"initial": first_step - 1, "total": max(first_step - 1, last_step), "unit": "step"}
-    how.update(file=sys.stdout, disable=not (sys.stdout and sys.stdout.isatty()))
+    done = first_step - 1
+    how = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
+    how["disable"] = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
     try:
         for step in tqdm(range(first_step, last_step + 1), **how):
             yield step
@@ -574,7 +578,7 @@ def evaluate():
     summary = tf.Summary.FromString(summary.SerializeToString())
     summary.value.add(tag="test_accuracy", simple_value=test_accuracy)
     event = tf.Event(wall_time=time.time(), step=step, summary=summary)
-    # for the HParams tab; a restored run, which may have other options, writes this file anew
+    # TensorBoard reads any tfevents file; a restored run, with other options, replaces this one
     with tf.python_io.TFRecordWriter(os.path.join(run_dir, "tfevents.test")) as writer:
         writer.write(event.SerializeToString())
     return predictions
@@ -599,13 +603,13 @@ def plot_misclassified():
     return figure
 
 
-def plot_by_time_step(title, curves, **axes):
+def plot_by_time_step(title, curves, legend_at, **settings):
     """Plot curves of a value at each time step, {label: (n_step,)}."""
     figure = new_figure(4.8, title)
-    axes = figure.add_subplot(xlabel="time step", **axes)
+    axes = figure.add_subplot(xlabel="time step", **settings)
     for line, (label, curve) in zip(("-", "--", "-.", ":"), curves.items()):
         axes.plot(range(1, n_step + 1), curve, line, label=label)
-    axes.legend(fontsize=13)
+    axes.legend(loc=legend_at, fontsize=13)
     return figure
 
 
@@ -626,9 +630,9 @@ def plot_probe_accuracy():
         probe = np.linalg.lstsq(state[:half], labels[:half], rcond=None)[0]
         correct = (state[half:] @ probe).argmax(1) == labels[half:].argmax(1)
         probe_accuracy.append(correct.mean())
-    curves = {"a probe of this state": probe_accuracy, "chance": [1 / n_classes] * n_step}
+    curves = {"a probe of the state": probe_accuracy, "chance": [1 / n_classes] * n_step}
     title = f"After the last time step, a probe is right on {probe_accuracy[-1]:.0%}"
-    return plot_by_time_step(title, curves, ylabel="validation accuracy", ylim=(0, 1.02))
+    return plot_by_time_step(title, curves, "best", ylabel="validation accuracy", ylim=(0, 1.02))
 
 
 def plot_gradients():
@@ -639,11 +643,11 @@ def plot_gradients():
     steps = [s for s in (step, 400, 100, 0) if s in gradient_history]
     curves = {f"after {s} training steps": gradient_history[s] for s in steps}
     title = f"Time step 1 counts {gradient[0]:.2g} times as much as the last"
-    axes = {"ylabel": "gradient (last: 1)", "ylim": (1e-6, 100), "yscale": "log"}
-    return plot_by_time_step(title, curves, **axes)
+    settings = {"ylabel": "gradient (last: 1)", "ylim": (1e-6, 100), "yscale": "log"}
+    return plot_by_time_step(title, curves, "lower right", **settings)
 
 
-PANELS = [  # an equation, the range of its values, and colours for them
+PANELS = [  # an equation, the values of the first and the last colour, and the colours
     (r"$i = \sigma(x_t U^i + s_{t-1} W^i)$", 0, 1, "gray_r"),
     (r"$f = \sigma(x_t U^f + s_{t-1} W^f)$", 0, 1, "gray_r"),
     (r"$o = \sigma(x_t U^o + s_{t-1} W^o)$", 0, 1, "gray_r"),
@@ -657,7 +661,7 @@ PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 def plot_inside():
     """Plot the equations at work: a test image's rows down the page, the units side by side."""
     image = mnist.test.part([0])[0].reshape(n_step, n_input)
-    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # of a single cell
+    weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # a regex
     if len(weights) != 2:
         raise ValueError("the network has no single cell with a kernel and a bias")
     values = inside(image, *weights)
@@ -666,22 +670,22 @@ def plot_inside():
         raise ValueError("the equations do not give this network's outputs")
     figure = new_figure(1.6 + 1.9 * len(values), "Inside the cell while it reads an image")
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
-    units = values[-1, -1].argsort()  # by the last s_t, so that like units are neighbours
+    order = values[-1, -1].argsort()  # by the last s_t, so that like units are neighbours
     panels = PANELS if len(values) == 6 else PLAIN_PANELS
     for (left, right), (title, low, high, cmap), value in zip(grid, panels, values):
         left.imshow(image, cmap="gray_r", aspect="auto")
         left.set(xticks=[], yticks=[], ylabel=f"{n_step} rows")
-        shown = right.imshow(value[:, units], cmap=cmap, vmin=low, vmax=high, aspect="auto")
+        shown = right.imshow(value[:, order], cmap=cmap, vmin=low, vmax=high, aspect="auto")
         right.set(xticks=[], yticks=[], title=title)
         figure.colorbar(shown, ax=right, ticks=[low, high])
-    grid[-1, 1].set_xlabel(f"the cell's {len(units)} units")
+    grid[-1, 1].set_xlabel(f"the cell's {len(order)} units")
     return figure
 
 
 def probabilities_of(digits):
     """Return the probabilities (n, n_classes) of digits (n, 28, 28), from 0 to 255."""
     known = mnist.train.pixels[:1000, : 28 * 28]  # the network knows this range of pixels
-    paper, ink = np.float64([known.min(), known.max()])
+    paper, ink = float(known.min()), float(known.max())
     if np.median(known) > (paper + ink) / 2:  # dark ink on bright paper
         paper, ink = ink, paper
     pixels = paper + (ink - paper) * digits / 255
@@ -714,7 +718,7 @@ def draw_pictures():
         try:
             plot().savefig(file)
         except (ValueError, KeyError, IndexError, tf.errors.OpError) as error:
-            print(f"{name}.png is left out: {error}")  # it does not fit an edited network
+            print(f"{name}.png is left out: {error}")  # it does not fit this network or these data
             continue
         with open(file, "rb") as png:
             value = {"tag": name, "image": {"encoded_image_string": png.read()}}
@@ -734,7 +738,7 @@ def end():
 
 
 # ==== the article's listing =======================================================================
-# imports: at the top of the file; `rnn` of tensorflow.contrib is tf.nn.rnn_cell now
+# imports: at the top of the file; tensorflow.contrib.rnn is tf.nn.rnn_cell and tf.nn now
 mnist = read_data_sets(args.data)  # was input_data.read_data_sets("data/", one_hot=True)
 
 lr = args.lr  # 0.001 unless --lr is given; likewise below
@@ -757,7 +761,7 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # was its default, 1
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # 1 in the article
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
@@ -778,11 +782,11 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # 781; where it divides evenly, one more than `while`
+    last_step = training_iters // batch_size  # 781; a step that ends exactly there is done, too
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
-    # compiled(cost) is the cost, but XLA computes its gradients; minimize(cost) trains the same
+    # compiled(cost) is cost, with gradients by XLA if it can; minimize(cost) trains the same
     optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
@@ -803,7 +807,7 @@ with tf.Session() as sess:
     validation_writer = tf.summary.FileWriter(os.path.join(run_dir, "validation"), flush_secs=5)
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
-        batch_x, batch_y = mnist.train.next_batch(batch_size, step)  # batch number `step`
+        batch_x, batch_y = mnist.train.next_batch(batch_size, step)
         batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:

@@ -12,8 +12,8 @@ One sin x belongs to two cos x, of opposite sign. An ordinary network sees one s
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-The functions above the listing get all that they print and draw from its lines. Change these, and
-they use your version.
+The functions above the listing print and draw only what the listing gives them. Change it, and they
+follow.
 """
 
 import argparse
@@ -70,14 +70,14 @@ shown = NETWORKS if args.network == "both" else [args.network]
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
 in_notebook = "ipykernel" in sys.modules
 if not in_notebook:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the imports without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C before the training: no traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
-        del os.environ["MPLBACKEND"]  # belongs to the notebook that started this process by `!`
+        del os.environ["MPLBACKEND"]  # inherited from a notebook that ran this by !python
 if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
     sys.stdout.reconfigure(errors="backslashreplace")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # oneDNN rounds unlike the README's figures
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # with it the README's last digits differ
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # reuses the memory of earlier steps
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes the memory it needs, not all
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
@@ -100,13 +100,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile the loops it rewrites
+# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile what it makes of loops
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: a notebook may drop the script's names, but still calls this print
+    import builtins  # here: a notebook may clear our names and still use this print
 
     from tqdm import tqdm
 
@@ -145,7 +145,7 @@ signals = []  # received in training: SIGINT (Ctrl-C, the window closed) or SIGT
 
 def iterations():
     """Yield 0, 1, ... with a progress bar, until the last, Ctrl-C, or the window is closed."""
-    if not window:
+    if not has_window:
         print("No window here: the picture will be fit.png in the run's folder")
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
@@ -162,9 +162,9 @@ def iterations():
 
 
 def as_text(costs):
-    """Return the costs that are shown, to be printed after "cost: ": 0.01  feedforward:  0.5"""
+    """Return 0.01, for example, or 0.01  feedforward:  0.5 with --network both."""
     if args.network == "both":
-        return "  feedforward:  ".join(map(str, costs))
+        return "{}  feedforward:  {}".format(*costs)
     return str(costs[NETWORKS.index(args.network)])
 
 
@@ -179,11 +179,11 @@ right.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
 lines_over_x, lines_over_sinx = {}, {}
 for name in ["cosx", *shown]:
     colour, dashes = LINES[name]
-    (lines_over_x[name],) = left.plot([], [], dashes, color=colour, label=name)
-    (lines_over_sinx[name],) = right.plot([], [], dashes, color=colour, marker="o")
-(two_cosx,) = right.plot([0.6, 0.6], [0.8, -0.8], "ks-", lw=1)  # one sin x, two cos x
+    lines_over_x[name] = left.plot([], [], dashes, color=colour, label=name)[0]
+    lines_over_sinx[name] = right.plot([], [], dashes, color=colour, marker="o")[0]
+two_cosx = right.plot([0.6, 0.6], [0.8, -0.8], "ks-", lw=1)[0]  # one sin x, two cos x
 left.legend(loc="upper left", ncol=3, fontsize=12)
-window = figure.canvas.required_interactive_framework is not None
+has_window = figure.canvas.required_interactive_framework is not None  # None: draws files only
 figure.canvas.mpl_connect("close_event", lambda event: signals.append(signal.SIGINT))
 animation = PillowWriter(fps=10) if args.save else None
 if animation:
@@ -194,8 +194,8 @@ points = np.empty((2 + len(LINES), 0))  # rows: x, sinx, cosx, lstm, feedforward
 def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
-    first_x = new[0][0]
-    recent = (points[0] < first_x) & (points[0] > first_x - 10)  # x may start again at 0
+    first_x = new[0][0]  # an edited get_batch may begin at 0 again
+    recent = (points[0] < first_x) & (points[0] > first_x - 10)
     points = np.hstack([points[:, recent], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
@@ -213,7 +213,7 @@ def add_to_picture(i, costs, *new):
     left.set_title(f"{i + 1} iterations, {', '.join(words)}", fontsize=12)
     if animation:
         animation.grab_frame()
-    if window:
+    if has_window:
         plt.pause(args.pause)
 
 
@@ -238,12 +238,12 @@ def end():
     print(f"This run is in {run_dir}\nTo look at it: {command}")
     if signals:
         sys.exit(128 + signals[0])
-    if window:
+    if has_window:
         plt.show()
 
 
 # ==== the article's listing =======================================================================
-# imports: at the top of the file; plt.figure, plt.ion, plt.show: "the picture" above
+# imports: at the top of the file; instead of plt.figure, plt.ion and plt.show: "the picture" above
 BATCH_START = 0
 TIME_STEPS = args.time_steps  # 20 unless --time-steps is given; likewise below
 BATCH_SIZE = args.batch_size  # 50
@@ -324,12 +324,12 @@ for i in iterations():  # was range(200); Ctrl-C or a closed window ends it earl
         # the cost after the update, as in the article; the curve has it from before the update
         print("cost: ", as_text(sess.run([cost, feedforward_cost], feed_dict=feed_dict)))
 tf.train.Saver(save_relative_paths=True).save(sess, os.path.join(run_dir, "model.ckpt"))
-costs = []
+later = []
 for _ in range(0, 2000, TIME_STEPS):  # 2,000 time steps (无限向右扩展), with fixed weights
     sinx, cosx, x = get_batch()
     feed_dict = {X: sinx, Y: cosx, rnn.cell_init_state: state}
     state, *both = sess.run([rnn.final_state, cost, feedforward_cost], feed_dict=feed_dict)
-    costs.append(both)
-print(f"{len(costs) * TIME_STEPS} steps more, weights frozen, cost: ", as_text(np.mean(costs, 0)))
+    later.append(both)
+print(f"{len(later) * TIME_STEPS} steps more, weights frozen, cost: ", as_text(np.mean(later, 0)))
 save_picture(i + 1)
 end()

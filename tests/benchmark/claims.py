@@ -88,6 +88,16 @@ CLAIMS = {
         max(row_1("plain RNN, 72 blank rows")) < 0.02
         and all(np.less(row_1("plain RNN, 72 blank rows"), row_1("plain RNN, 72 blank rows", "0")))
     ),
+    "Over 100 steps the gradient of those that learn is large, of the others tiny": lambda: all(
+        (right > 0.7) == (gradient > 0.3) == (gradient > 3e-5)
+        for name in NETWORKS
+        if "72 blank rows" in name
+        for right, gradient in zip(accuracy(name), row_1(name))
+    ),
+    "and less than 3e-07 in the LSTMs that fail": lambda: all(
+        right > 0.7 or gradient < 3e-7
+        for right, gradient in zip(accuracy("LSTM, 72 blank rows"), row_1("LSTM, 72 blank rows"))
+    ),
     "An LSTM that begins by remembering learns it": lambda: (
         min(accuracy("LSTM, 72 blank rows, forget bias 3")) > 0.88
         and min(row_1("LSTM, 72 blank rows, forget bias 3")) > 1
