@@ -164,7 +164,7 @@ def iterations():
 def as_text(costs):
     """Return 0.01, for example, or 0.01  feedforward:  0.5 with --network both."""
     if args.network == "both":
-        return "{}  feedforward:  {}".format(*costs)
+        return "  feedforward:  ".join(map(str, costs))
     return str(costs[NETWORKS.index(args.network)])
 
 
