@@ -50,14 +50,14 @@ add("--training-iters", type=int, default=100000, metavar="N", help="images to t
 add("--batch-size", type=int, default=128, metavar="N", help="images in a training step")
 add("--lr", type=float, default=0.001, metavar="X", help="learning rate of Adam")
 add("--n-hidden", type=int, default=128, metavar="N", help="size of the cell's output and state")
-add("--display-step", type=int, default=10, metavar="N", help="steps between printed lines")
+add("--display-step", type=int, default=10, metavar="N", help="steps between lines and points")
 add = parser.add_argument_group("to compare with").add_argument
 add("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
 add("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn")
 add("--blank-rows", type=int, default=0, metavar="N", help="blank rows below each image")
 add("--forget-bias", type=float, default=1, metavar="X", help="of the LSTM's forget gate")
 add("--lr-decay", choices=["none", "cosine"], default="none", help="how lr falls over the run")
-add("--xla", choices=["auto", "off"], default="auto", help="auto: compile, but not --static-rnn")
+add("--xla", choices=["auto", "off"], default="auto", help="auto: compile if possible")
 add("--seed", type=int, default=0, metavar="N", help="seed of the weights and batches")
 add = parser.add_argument_group("files").add_argument
 add("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
@@ -78,8 +78,8 @@ if args.restore:
     args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
     args.restore = os.path.realpath(args.restore)  # as a rule LOGDIR/mnist/DATE-TIME
     logdir, parent = os.path.split(os.path.dirname(args.restore))
-    args.logdir = logdir if parent == "mnist" else args.restore  # a moved run is shown alone
-not_saved = "logdir", "restore", "read"  # of this call, not of the run; HParams takes no None
+    args.logdir = logdir if parent == "mnist" else args.restore  # for the command that end() prints
+not_saved = "logdir", "restore", "read"  # of this call; and below: HParams takes no None
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
     if not 0 < getattr(args, name) < float("inf"):  # nan is refused, too
@@ -92,9 +92,8 @@ if set("[]*?") & set(folder) or (os.name == "nt" and not folder.isascii()):
     parser.error(f"--logdir, --restore: TensorFlow cannot use {folder}; it needs {wanted}")
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
-in_notebook = "ipykernel" in sys.modules
-if not in_notebook:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C before the training: no traceback
+if "ipykernel" not in sys.modules:  # not in a notebook
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C outside the training: no traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]  # inherited from a notebook that ran this by !python
 if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
@@ -124,13 +123,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile what it makes of loops
+# Grappler rewrites graphs: that saves no time here, and the classifier's XLA fails at its loops
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: a notebook may clear our names and still use this print
+    import builtins  # here: a notebook empties our globals after %run
 
     from tqdm import tqdm
 
@@ -139,7 +138,6 @@ def print(*values):
 
 
 # ==== data ========================================================================================
-ARRAYS = "x_train", "y_train", "x_test", "y_test"
 FILES = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 FILES += "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
@@ -170,10 +168,10 @@ def read_idx(folder, name):
 
 
 def read_npz(file):
-    """Return the four arrays of an .npz, in the order of ARRAYS."""
+    """Return the four arrays of an .npz."""
     try:
         with np.load(file) as npz:
-            return [npz[name] for name in ARRAYS]
+            return [npz[name] for name in ("x_train", "y_train", "x_test", "y_test")]
     except (OSError, KeyError):
         raise  # there is no such file, or no such array in it
     except Exception:
@@ -206,7 +204,7 @@ def epoch_order(seed, epoch, n):
 
 
 class DataSet:
-    """Images (n, n_step * n_input), mostly from 0 to 1, and one-hot labels, as in input_data."""
+    """Gives images (n, n_step * n_input), 0 to 1 unless standardised, and one-hot labels."""
 
     def __init__(self, pixels, classes, max_value, n_classes):
         below = [(0, 0), (0, args.blank_rows), (0, 0)]
@@ -244,7 +242,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # a maximum above 2 means 0 to 255; resizing leaves values a little above 1
+    # 1 if some are negative (standardised) or none above 2 (resizing overshoots 1), else 255
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -346,7 +344,7 @@ for file in args.read:
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, with which the tests compare
     tf.enable_control_flow_v2()  # a loop is one operation, which gradients_by_xla can copy
     tf.enable_resource_variables()  # else a tf.cond that you add cannot change a variable
-if tf.__version__ >= "2.19":  # compared as text; the flag avoids copies, and older XLAs abort at it
+if tf.__version__ >= "2.19":  # as text, right from 2.10 on; older XLAs abort at this flag
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
@@ -361,15 +359,15 @@ def gradients_by_xla(cost, variables):
     for node in graph.node:
         node.attr.pop("_class", None)  # may name an operation that is not copied
         if node.name in fed:
-            del node.input[:]  # what an edited x or y is computed from is not needed: they are fed
+            del node.input[:]  # if you compute x or y from something else: cut off, as both are fed
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
     # x, y, placeholders and variables are not copied: the copy gets their values as arguments
     kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
     sources = {node.name for node in graph.node if node.name in fed or node.op in kinds}
     for node in [node for node in graph.node if node.name in sources]:
         graph.node.remove(node)
-    needed = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
-    needed = sorted(name for name in needed if name.partition(":")[0] in sources)  # NODE:0 each
+    read = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
+    needed = sorted(name for name in read if name.partition(":")[0] in sources)
 
     @tf.function(jit_compile=True, autograph=False)
     def gradients(upstream, *values):  # upstream: d (what is minimized) / d cost, as a rule 1
@@ -382,14 +380,14 @@ def gradients_by_xla(cost, variables):
     return lambda upstream: gradients(upstream, *values)
 
 
-HEADINGS = "Graph execution error|Detected at node|Node: | "  # of messages of TensorFlow's
+SKIPPED = "Graph execution error|Detected at node|Node: | "  # how lines begin that give no reason
 
 
 def compiled(cost):
     """Return the cost, with gradients by XLA if they equal TensorFlow's on the first batch."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
         return cost
-    try:
+    try:  # None: the trial does not wait for operations that your control_dependencies name
         with tf.control_dependencies(None), tf.name_scope("trial"), tf.Session() as sess:
             pairs = zip(tf.trainable_variables(), tf.gradients(cost, tf.trainable_variables()))
             variables, gradients = zip(*[pair for pair in pairs if pair[1] is not None])
@@ -401,21 +399,21 @@ def compiled(cost):
             if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6):
                 raise ValueError("XLA's gradients differ, as with random numbers")
     except Exception as error:  # whatever an edit makes TensorFlow raise
-        reason = re.search(f"(?m)^(?!{HEADINGS}).+", f"{error}\n{error!r}")[0]  # first other line
+        reason = re.search(f"(?m)^(?!{SKIPPED}).+", f"{error}\n{error!r}")[0]  # first of the rest
         print(f"The training is not compiled: {reason:.170}")
         return cost
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        return cost, lambda upstream: [None, *by_xla(upstream)]  # None: without TensorFlow's
+        return cost, lambda upstream: [None, *by_xla(upstream)]  # None: no gradients but these
 
     return with_gradients(cost, *variables)
 
 
 # ==== the run's folder, curves and checkpoints ====================================================
 def gradient_and_histograms(cost, x):
-    """Return |d cost / d x_t| divided by the last time step's, (n_step,), and a summary."""
-    with tf.name_scope("gradient_by_row"):
+    """Return |d cost / d x_t|, (n_step,), divided by the last time step's, and a summary."""
+    with tf.name_scope("gradient_by_time_step"):
         (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
         gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # the mean of all images
         gradient /= gradient[-1]
@@ -432,7 +430,7 @@ def restore(saver):
             if v.shape.as_list() != shapes[v.op.name]:
                 raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
     except Exception as error:  # many kinds: missing, damaged, of another network
-        reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]  # without its list of nodes
+        reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]  # its line before the nodes
         parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
     checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
     saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
@@ -557,7 +555,7 @@ def inside(image, kernel, bias):
         else:
             s = np.tanh(np.hstack([x_t, s]) @ kernel + bias)
             values.append([s])
-    return np.array(values)[:, :, 0].transpose(1, 0, 2)  # without the batch axis, which is 1
+    return np.array(values)[:, :, 0].transpose(1, 0, 2)  # without the batch axis
 
 
 # ==== the test and the pictures ===================================================================
@@ -578,7 +576,7 @@ def evaluate():
     summary = tf.Summary.FromString(summary.SerializeToString())
     summary.value.add(tag="test_accuracy", simple_value=test_accuracy)
     event = tf.Event(wall_time=time.time(), step=step, summary=summary)
-    # TensorBoard reads any tfevents file; a restored run, with other options, replaces this one
+    # any tfevents file is read; --restore, which may have other options, overwrites this one
     with tf.python_io.TFRecordWriter(os.path.join(run_dir, "tfevents.test")) as writer:
         writer.write(event.SerializeToString())
     return predictions
@@ -761,7 +759,7 @@ with tf.name_scope("output_layer"):  # a name scope is a box in TensorBoard's Gr
 def RNN(x):
     # x: (batch, n_step, n_input)
     if args.cell == "lstm":
-        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # 1 in the article
+        cell = tf.nn.rnn_cell.BasicLSTMCell(n_hidden, args.forget_bias)  # 1 by default
     else:
         cell = tf.nn.rnn_cell.BasicRNNCell(n_hidden)
 
@@ -782,7 +780,7 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # 781; a step that ends exactly there is done, too
+    last_step = training_iters // batch_size  # 781; the article's while has <, this has <=
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0

@@ -68,9 +68,8 @@ if set("[]*?") & set(args.logdir) or (os.name == "nt" and not args.logdir.isasci
 shown = NETWORKS if args.network == "both" else [args.network]
 
 # ==== TensorFlow 1.x, as TensorFlow 2 still has it ================================================
-in_notebook = "ipykernel" in sys.modules
-if not in_notebook:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C before the training: no traceback
+if "ipykernel" not in sys.modules:  # not in a notebook
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C outside the training: no traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]  # inherited from a notebook that ran this by !python
 if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
@@ -100,13 +99,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# Grappler, which rewrites graphs, saves no time here, and XLA cannot compile what it makes of loops
+# Grappler rewrites graphs: that saves no time here, and the classifier's XLA fails at its loops
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: a notebook may clear our names and still use this print
+    import builtins  # here: a notebook empties our globals after %run
 
     from tqdm import tqdm
 
@@ -162,7 +161,7 @@ def iterations():
 
 
 def as_text(costs):
-    """Return 0.01, for example, or 0.01  feedforward:  0.5 with --network both."""
+    """Return "0.01", for example, or with --network both "0.01  feedforward:  0.5"."""
     if args.network == "both":
         return "  feedforward:  ".join(map(str, costs))
     return str(costs[NETWORKS.index(args.network)])
@@ -194,8 +193,8 @@ points = np.empty((2 + len(LINES), 0))  # rows: x, sinx, cosx, lstm, feedforward
 def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
-    first_x = new[0][0]  # an edited get_batch may begin at 0 again
-    recent = (points[0] < first_x) & (points[0] > first_x - 10)
+    first_x = new[0][0]
+    recent = (points[0] < first_x) & (points[0] > first_x - 10)  # <: an edited x may restart at 0
     points = np.hstack([points[:, recent], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
@@ -206,9 +205,9 @@ def add_to_picture(i, costs, *new):
     low, high = 1.3 * min(-1, cosx.min()), 1.3 * max(1, cosx.max())
     left.set(xlim=(x[-1] - 10, x[-1]), ylim=(low, 1.4 * high))  # 1.4: room for the legend
     right.set(ylim=(low, high))
-    is_circle = np.allclose([sinx, cosx], [np.sin(x), np.cos(x)])  # unless you edit get_batch
-    two_cosx.set_visible(is_circle)
-    right.set_title("one sin x, two cos x" if is_circle else "")
+    is_sin_and_cos = np.allclose([sinx, cosx], [np.sin(x), np.cos(x)])  # until you edit get_batch
+    two_cosx.set_visible(is_sin_and_cos)
+    right.set_title("one sin x, two cos x" if is_sin_and_cos else "")
     words = [f"{name} cost {cost:.3f}" for name, cost in zip(NETWORKS, costs) if name in shown]
     left.set_title(f"{i + 1} iterations, {', '.join(words)}", fontsize=12)
     if animation:
@@ -293,7 +292,7 @@ with tf.name_scope("train"):
 # left out, since the article does not use them: ms_error, correct_pred, accuracy
 
 # ---- RNN 与普通神经网络的直观区别: an ordinary network, which sees each sin x alone ----
-# The article's text here gives cos and asks for sin; its code and this do the opposite.
+# The article's text here goes from cos to sin; its code and this go from sin to cos.
 with tf.variable_scope("feedforward"):
     # as many units as the LSTM's four layers have together
     hidden = tf.layers.dense(tf.reshape(X, (-1, INPUT_SIZE)), 4 * CELL_SIZE, tf.tanh)
