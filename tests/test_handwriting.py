@@ -93,8 +93,8 @@ def test_a_digit_gets_the_range_of_the_training_images(change, net, mnist, load,
     other = load(CLASSIFIER, *SMALL, "--data", tmp_path / "data.npz", "--training-iters", 0)
     restored(other)
     with other.graph.as_default():
-        expected = other.run_in_batches(other.tf.nn.softmax(other.pred), other.mnist.test, 60)
-        found = other.probabilities_of(mnist.x_test[:60])
+        expected = other.run_in_batches(other.tf.nn.softmax(other.pred), other.mnist.test, 300)
+        found = other.probabilities_of(mnist.x_test[:300])
     atol = 0.05 if arrays["x_test"].max() == 15 else 1e-3  # 0 to 15 is rougher than 0 to 255
     np.testing.assert_allclose(found, expected, atol=atol)
 
