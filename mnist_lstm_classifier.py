@@ -79,7 +79,7 @@ if args.restore:
     args.restore = os.path.realpath(args.restore)  # as a rule LOGDIR/mnist/DATE-TIME
     logdir, parent = os.path.split(os.path.dirname(args.restore))
     args.logdir = logdir if parent == "mnist" else args.restore  # for the command that end() prints
-not_saved = "logdir", "restore", "read"  # of this call; and below: HParams takes no None
+not_saved = "logdir", "restore", "read"  # of this call only; HParams refuses None
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
     if not 0 < getattr(args, name) < float("inf"):  # nan is refused, too
@@ -123,13 +123,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# Grappler rewrites graphs: that saves no time here, and the classifier's XLA fails at its loops
+# no Grappler: it saves no time here, and XLA cannot compile the loops that it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: a notebook empties our globals after %run
+    import builtins  # here: after %run a notebook keeps this print, but not our globals
 
     from tqdm import tqdm
 
@@ -242,7 +242,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 1 if some are negative (standardised) or none above 2 (resizing overshoots 1), else 255
+    # 1 for pixels that are standardised (below 0) or from 0 to 1 (up to 2 if resized), else 255
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -273,7 +273,7 @@ def read_page(file):
     """Return a page, from 0 to 1, and an image of how much each pixel differs from the paper."""
     with Image.open(file) as picture:
         picture = ImageOps.exif_transpose(picture)
-    if picture.mode[0] in "IF":  # 16 bits, which convert() would clip
+    if picture.mode[0] in "IF":  # more than 8 bits, which convert() would clip
         picture = Image.fromarray(np.uint8(np.divide(picture, np.max(picture) / 255)))
     picture = picture.convert("LA")
     picture.thumbnail((600, 600))
@@ -344,8 +344,15 @@ for file in args.read:
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, with which the tests compare
     tf.enable_control_flow_v2()  # a loop is one operation, which gradients_by_xla can copy
     tf.enable_resource_variables()  # else a tf.cond that you add cannot change a variable
-if tf.__version__ >= "2.19":  # as text, right from 2.10 on; older XLAs abort at this flag
+if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):  # saves copies; older XLAs abort
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
+
+
+def reason(error):
+    """Return the first line of TensorFlow's message that is no heading, or the error itself."""
+    headings = "Restoring from", "Graph execution error", "Detected at node", "Node: ", " "
+    lines = [*str(error).splitlines(), repr(error)]
+    return next(line for line in lines if line and not line.startswith(headings))
 
 
 def feed(images, labels):
@@ -359,9 +366,9 @@ def gradients_by_xla(cost, variables):
     for node in graph.node:
         node.attr.pop("_class", None)  # may name an operation that is not copied
         if node.name in fed:
-            del node.input[:]  # if you compute x or y from something else: cut off, as both are fed
+            del node.input[:]  # cuts off what your edit may compute x or y from: both are fed
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
-    # x, y, placeholders and variables are not copied: the copy gets their values as arguments
+    # x, y, placeholders and variables are not copied: the copy gets them as arguments
     kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
     sources = {node.name for node in graph.node if node.name in fed or node.op in kinds}
     for node in [node for node in graph.node if node.name in sources]:
@@ -380,9 +387,6 @@ def gradients_by_xla(cost, variables):
     return lambda upstream: gradients(upstream, *values)
 
 
-SKIPPED = "Graph execution error|Detected at node|Node: | "  # how lines begin that give no reason
-
-
 def compiled(cost):
     """Return the cost, with gradients by XLA if they equal TensorFlow's on the first batch."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
@@ -397,15 +401,15 @@ def compiled(cost):
             xla, plain = sess.run(fetches, feed(*mnist.train.next_batch(batch_size, 1)))
         for a, b in zip(tf.nest.flatten(xla), tf.nest.flatten(plain)):
             if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6):
-                raise ValueError("XLA's gradients differ, as with random numbers")
+                raise ValueError("XLA's gradients differ, as with random numbers or assignments")
     except Exception as error:  # whatever an edit makes TensorFlow raise
-        reason = re.search(f"(?m)^(?!{SKIPPED}).+", f"{error}\n{error!r}")[0]  # first of the rest
-        print(f"The training is not compiled: {reason:.170}")
+        print(f"The training is not compiled: {reason(error):.170}")
         return cost
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        return cost, lambda upstream: [None, *by_xla(upstream)]  # None: no gradients but these
+        # None: nothing flows back through cost
+        return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
 
@@ -430,8 +434,8 @@ def restore(saver):
             if v.shape.as_list() != shapes[v.op.name]:
                 raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
     except Exception as error:  # many kinds: missing, damaged, of another network
-        reason = str(error).partition("\n\t [[")[0].rpartition("\n")[2]  # its line before the nodes
-        parser.error(f"--restore: {args.restore} has no checkpoint of this network: {reason}")
+        found = f"{args.restore} has no checkpoint of this network"
+        parser.error(f"--restore: {found}: {reason(error)}")
     checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
     saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
     done = int(checkpoints[-1].rpartition("-")[2])
@@ -505,11 +509,10 @@ def training_steps(first_step, last_step):
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
-    done = first_step - 1
-    how = {"initial": done, "total": max(done, last_step), "unit": "step", "file": sys.stdout}
-    how["disable"] = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
+    no_bar = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
+    how = {"initial": first_step - 1, "total": max(first_step - 1, last_step), "unit": "step"}
     try:
-        for step in tqdm(range(first_step, last_step + 1), **how):
+        for step in tqdm(range(first_step, last_step + 1), file=sys.stdout, disable=no_bar, **how):
             yield step
             if signals:
                 break
@@ -576,7 +579,7 @@ def evaluate():
     summary = tf.Summary.FromString(summary.SerializeToString())
     summary.value.add(tag="test_accuracy", simple_value=test_accuracy)
     event = tf.Event(wall_time=time.time(), step=step, summary=summary)
-    # any tfevents file is read; --restore, which may have other options, overwrites this one
+    # a fixed name, which --restore overwrites; TensorBoard reads all with tfevents in their name
     with tf.python_io.TFRecordWriter(os.path.join(run_dir, "tfevents.test")) as writer:
         writer.write(event.SerializeToString())
     return predictions
@@ -780,7 +783,7 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # 781; the article's while has <, this has <=
+    last_step = training_iters // batch_size  # 781; the article: one less if it divides evenly
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
