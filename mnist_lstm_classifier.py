@@ -27,6 +27,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import warnings
 from pathlib import Path
@@ -127,14 +128,14 @@ np.random.seed(args.seed)  # only for code that you add
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-def print(*values):
+def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
     import builtins  # here: after %run a notebook keeps this print, but not our globals
 
     from tqdm import tqdm
 
     with tqdm.external_write_mode():
-        builtins.print(*values, flush=True)
+        builtins.print(*values, flush=flush, **how)
 
 
 # ==== data ========================================================================================
@@ -357,7 +358,7 @@ def reason(error):
 
 def feed(images, labels):
     """Return a feed_dict of images, reshaped as x is, and labels."""
-    return {x: images.reshape([-1, *x.shape.as_list()[1:]]), y: labels}
+    return {x: images.reshape([len(images), *x.shape.as_list()[1:]]), y: labels}
 
 
 def gradients_by_xla(cost, variables):
@@ -400,10 +401,10 @@ def compiled(cost):
             sess.run(tf.global_variables_initializer())
             xla, plain = sess.run(fetches, feed(*mnist.train.next_batch(batch_size, 1)))
         for a, b in zip(tf.nest.flatten(xla), tf.nest.flatten(plain)):
-            if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6):
+            if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6, equal_nan=True):
                 raise ValueError("XLA's gradients differ, as with random numbers or assignments")
     except Exception as error:  # whatever an edit makes TensorFlow raise
-        print(f"The training is not compiled: {reason(error):.170}")
+        print("The training is not compiled:", textwrap.shorten(reason(error), 170))
         return cost
 
     @tf.custom_gradient
@@ -429,10 +430,12 @@ def restore(saver):
     """Restore the network of --restore; return the number of steps that it has done."""
     try:
         saver.restore(sess, tf.train.latest_checkpoint(args.restore))
-        shapes = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
-        for v in tf.global_variables():  # restore itself does not compare the shapes
-            if v.shape.as_list() != shapes[v.op.name]:
-                raise ValueError(f"its {v.op.name} is {shapes[v.op.name]}, not {v.shape}")
+        shapes = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
+        saved = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
+        for name, shape in sorted(saved.items()):  # restore checks no shapes, and no leftovers
+            if shape != shapes.get(name):
+                found = f"its {name} is {shape}, in this network"
+                raise ValueError(f"{found} {shapes.get(name, 'there is none')}")
     except Exception as error:  # many kinds: missing, damaged, of another network
         found = f"{args.restore} has no checkpoint of this network"
         parser.error(f"--restore: {found}: {reason(error)}")
@@ -506,6 +509,9 @@ def training_steps(first_step, last_step):
     for writer in train_writer, validation_writer:
         # START makes TensorBoard drop the steps that a killed run logged but did not save
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step)
+    for name, tensor in ("x", x), ("y", y):
+        if not tensor.op.type.startswith("Placeholder"):
+            print(f"{name} is computed and fed: where it is fed, the computation has no effect")
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
@@ -640,7 +646,7 @@ def plot_gradients():
     """Plot the gradient at each time step; its axis is the same in every run."""
     gradient = gradient_history[step]
     if not np.isfinite(gradient).all():  # after a division by 0
-        raise ValueError("the cost does not depend on the last row")
+        raise ValueError("the gradient at the last time step is 0")
     steps = [s for s in (step, 400, 100, 0) if s in gradient_history]
     curves = {f"after {s} training steps": gradient_history[s] for s in steps}
     title = f"Time step 1 counts {gradient[0]:.2g} times as much as the last"
@@ -663,19 +669,20 @@ def plot_inside():
     """Plot the equations at work: a test image's rows down the page, the units side by side."""
     image = mnist.test.part([0])[0].reshape(n_step, n_input)
     weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # a regex
-    if len(weights) != 2:
-        raise ValueError("the network has no single cell with a kernel and a bias")
+    if len(weights) != 2 or len(weights[0]) != n_input + n_hidden:
+        raise ValueError("the network has no single cell for x_t with a kernel and a bias")
     values = inside(image, *weights)
     outputs = sess.run("outputs:0", {x: [image]})[:, 0]
     if not np.allclose(values[-1], outputs, atol=1e-4):
-        raise ValueError("the equations do not give this network's outputs")
+        found = f"with --forget-bias {args.forget_bias:g} the equations do not give"
+        raise ValueError(f"{found} this network's outputs")
     figure = new_figure(1.6 + 1.9 * len(values), "Inside the cell while it reads an image")
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
     order = values[-1, -1].argsort()  # by the last s_t, so that like units are neighbours
     panels = PANELS if len(values) == 6 else PLAIN_PANELS
     for (left, right), (title, low, high, cmap), value in zip(grid, panels, values):
         left.imshow(image, cmap="gray_r", aspect="auto")
-        left.set(xticks=[], yticks=[], ylabel=f"{n_step} rows")
+        left.set(xticks=[], yticks=[], ylabel=f"{n_step} time steps")
         shown = right.imshow(value[:, order], cmap=cmap, vmin=low, vmax=high, aspect="auto")
         right.set(xticks=[], yticks=[], title=title)
         figure.colorbar(shown, ax=right, ticks=[low, high])
@@ -809,7 +816,7 @@ with tf.Session() as sess:
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)
-        batch_x = batch_x.reshape(batch_size, n_step, n_input)
+        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # tests feed x, too: edit it in RNN
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})

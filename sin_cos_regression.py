@@ -103,14 +103,14 @@ np.random.seed(args.seed)  # only for code that you add
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-def print(*values):
+def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
     import builtins  # here: after %run a notebook keeps this print, but not our globals
 
     from tqdm import tqdm
 
     with tqdm.external_write_mode():
-        builtins.print(*values, flush=True)
+        builtins.print(*values, flush=flush, **how)
 
 
 # ==== the run's folder ============================================================================
@@ -174,7 +174,7 @@ widths = {"width_ratios": [3, 2]}
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 4.4), dpi=80, gridspec_kw=widths)
 figure.subplots_adjust(0.105, 0.15, 0.97, 0.9, 0.28)  # fixed, so that frames do not jump
 left.set(xlabel="x", ylabel="cosx")
-right.set(xlabel="sinx", ylabel="cosx", xlim=(-1.3, 1.3), box_aspect=1)
+right.set(xlabel="sinx", ylabel="cosx", box_aspect=1)
 lines_over_x, lines_over_sinx = {}, {}
 for name in ["cosx", *shown]:
     colour, dashes = LINES[name]
@@ -204,7 +204,8 @@ def add_to_picture(i, costs, *new):
             lines_over_sinx[name].set_markevery([len(x) - 1])  # the newest point
     low, high = 1.3 * min(-1, cosx.min()), 1.3 * max(1, cosx.max())
     left.set(xlim=(x[-1] - 10, x[-1]), ylim=(low, 1.4 * high))  # 1.4: room for the legend
-    right.set(ylim=(low, high))
+    widest = 1.3 * max(1, np.abs(sinx).max())
+    right.set(xlim=(-widest, widest), ylim=(low, high))
     is_sin_and_cos = np.allclose([sinx, cosx], [np.sin(x), np.cos(x)])  # until you edit get_batch
     two_cosx.set_visible(is_sin_and_cos)
     right.set_title("one sin x, two cos x" if is_sin_and_cos else "")

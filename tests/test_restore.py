@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CLASSIFIER, events, only_run, refused, start, tensorboard
+from conftest import CLASSIFIER, SMALL, events, only_run, refused, start, tensorboard
 from readme import EDITS, edited
 
 # 250 steps of a small network, whose learning rate is another one at every step
@@ -119,7 +119,7 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy
     assert f"--logdir {killed.parent.parent}\n" in longer.out, "the folder's own place"
 
 
-def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, capsys):
+def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, small, tmp_path, capsys):
     """What is at fault, by name; and the folder is as it was."""
 
     def assert_refused(word, *options, folder=copy, script=CLASSIFIER):
@@ -128,10 +128,14 @@ def test_what_cannot_be_restored_is_told_in_one_sentence(copy, load, tmp_path, c
         assert "--restore" in line and word in line, line
         assert contents(folder) == before
 
-    assert_refused("output_layer/w is [16, 10], not", "--n-hidden", 8)
+    assert_refused("output_layer/w is [16, 10], in this network [8, 10]", "--n-hidden", 8)
     assert_refused("basic_rnn_cell", "--cell", "rnn")
     narrow = edited(CLASSIFIER, EDITS["14 columns of 56 rows"][1], tmp_path)
-    assert_refused("kernel is [44, 64], not", script=narrow)
+    assert_refused("kernel is [44, 64], in this network [30, 64]", script=narrow)
+    plus = edited(CLASSIFIER, [("pred = RNN(x)", "pred = RNN(x) + tf.Variable(0.0)")], tmp_path)
+    options = ("--training-iters", 0, *SMALL, "--data", small)
+    more = Path(load(plus, *options, "--logdir", tmp_path / "plus").run_dir)
+    assert_refused("its Variable is [], in this network there is none", folder=more)
     assert_refused("[ ] * ?", folder=shutil.copytree(copy, tmp_path / "a[1]"))
     for notes in "[1]", "{", '{"options": {"lr": 1}}':
         (tmp_path / "run.json").write_text(notes)

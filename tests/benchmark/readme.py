@@ -23,7 +23,7 @@ def edits(half):
     return found
 
 
-NAMES = "two layers", "GRU", "dropout", "another loss", "14 columns of 56 rows", "another function"
+NAMES = "GRU", "two layers", "dropout", "another loss", "14 columns of 56 rows", "another function"
 EDITS = dict(zip(NAMES, edits(HALVES[0])))
 
 
