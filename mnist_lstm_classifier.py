@@ -418,7 +418,7 @@ def compiled(cost):
 # ==== the run's folder, curves and checkpoints ====================================================
 def gradient_and_histograms(cost, x):
     """Return |d cost / d x_t|, (n_step,), divided by the last time step's, and a summary."""
-    with tf.name_scope("gradient_by_time_step"):
+    with tf.name_scope("gradient"):
         (gradient,) = tf.gradients(cost, x, unconnected_gradients="zero")  # of the shape of x
         gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # the mean of all images
         gradient /= gradient[-1]
