@@ -51,7 +51,7 @@ add("--training-iters", type=int, default=100000, metavar="N", help="images to t
 add("--batch-size", type=int, default=128, metavar="N", help="images in a training step")
 add("--lr", type=float, default=0.001, metavar="X", help="learning rate of Adam")
 add("--n-hidden", type=int, default=128, metavar="N", help="size of the cell's output and state")
-add("--display-step", type=int, default=10, metavar="N", help="steps between lines and points")
+add("--display-step", type=int, default=10, metavar="N", help="print and log every N steps")
 add = parser.add_argument_group("to compare with").add_argument
 add("--cell", choices=["lstm", "rnn"], default="lstm", help="BasicLSTMCell or BasicRNNCell")
 add("--static-rnn", action="store_true", help="static_rnn, not dynamic_rnn")
@@ -64,7 +64,7 @@ add = parser.add_argument_group("files").add_argument
 add("--data", type=path, metavar="DATA", help=".npz or folder; None: data/mnist.npz or download")
 logs = os.path.join(HERE, "logs")
 add("--logdir", type=path, default=logs, metavar="DIR", help="for the runs, a folder each")
-add("--restore", type=path, metavar="RUN", help="continue this run, with its saved options")
+add("--restore", type=path, metavar="RUN", help="continue this run in its folder, with its options")
 add("--read", type=path, nargs="+", default=[], metavar="FILE", help="pictures of digits")
 args = parser.parse_args()
 gradient_history = {}  # {training step: |d cost / d x_t| at each row, divided by the last row's}
@@ -124,13 +124,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# no Grappler: it saves no time here, and XLA cannot compile the loops that it rewrites
+# no Grappler: it saves no time, and in the classifier XLA cannot compile the loops it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: after %run a notebook keeps this print, but not our globals
+    import builtins  # %run keeps this print for the notebook, but clears our globals
 
     from tqdm import tqdm
 
@@ -205,7 +205,7 @@ def epoch_order(seed, epoch, n):
 
 
 class DataSet:
-    """Gives images (n, n_step * n_input), 0 to 1 unless standardised, and one-hot labels."""
+    """Gives images (n, n_step * n_input), divided by max_value, and one-hot labels."""
 
     def __init__(self, pixels, classes, max_value, n_classes):
         below = [(0, 0), (0, args.blank_rows), (0, 0)]
@@ -243,7 +243,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 1 for pixels that are standardised (below 0) or from 0 to 1 (up to 2 if resized), else 255
+    # 255 for bytes; 1 for 0 to 1 (resizing may overshoot, up to 2) or standardised (some below 0)
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -345,7 +345,7 @@ for file in args.read:
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, with which the tests compare
     tf.enable_control_flow_v2()  # a loop is one operation, which gradients_by_xla can copy
     tf.enable_resource_variables()  # else a tf.cond that you add cannot change a variable
-if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):  # saves copies; older XLAs abort
+if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):  # XLA copies less; older ones abort
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
@@ -367,7 +367,7 @@ def gradients_by_xla(cost, variables):
     for node in graph.node:
         node.attr.pop("_class", None)  # may name an operation that is not copied
         if node.name in fed:
-            del node.input[:]  # cuts off what your edit may compute x or y from: both are fed
+            del node.input[:]  # x and y are fed: what an edit computes them from is left out
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
     # x, y, placeholders and variables are not copied: the copy gets them as arguments
     kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
@@ -392,7 +392,7 @@ def compiled(cost):
     """Return the cost, with gradients by XLA if they equal TensorFlow's on the first batch."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
         return cost
-    try:  # None: the trial does not wait for operations that your control_dependencies name
+    try:  # control_dependencies(None): the trial ignores those around this call
         with tf.control_dependencies(None), tf.name_scope("trial"), tf.Session() as sess:
             pairs = zip(tf.trainable_variables(), tf.gradients(cost, tf.trainable_variables()))
             variables, gradients = zip(*[pair for pair in pairs if pair[1] is not None])
@@ -409,7 +409,7 @@ def compiled(cost):
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        # None: nothing flows back through cost
+        # None for cost: else TensorFlow's gradients would be added
         return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
@@ -467,7 +467,7 @@ def with_loop_bodies(graph):
     graph = graph.as_graph_def(add_shapes=True)
     bodies = {body.signature.name: body for body in graph.library.function}
     for loop in [node for node in graph.node if node.op in ("While", "StatelessWhile")]:
-        # NAME is the listing's body; tf.gradients has replaced it by a longer one, NAME_rewritten
+        # tf.gradients made the loop run a longer copy, NAME_rewritten: draw the original, NAME
         body = bodies[re.sub("(_rewritten)*$", "", loop.attr["body"].func.name)]
         arguments = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
         for node in body.node_def:  # its inputs are arguments of the body, or other nodes in it
@@ -511,7 +511,7 @@ def training_steps(first_step, last_step):
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step)
     for name, tensor in ("x", x), ("y", y):
         if not tensor.op.type.startswith("Placeholder"):
-            print(f"{name} is computed and fed: where it is fed, the computation has no effect")
+            print(f"{name} is computed, but also fed: the fed values replace the computed ones")
     old_handlers = {}
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
@@ -569,7 +569,7 @@ def inside(image, kernel, bias):
 
 # ==== the test and the pictures ===================================================================
 def run_in_batches(tensor, data, count, axis=0):
-    """Return a tensor's values, of 1,000 images at a time: 10,000 at once take a gigabyte."""
+    """Return a tensor's values, computed for 1,000 images at a time: 10,000 take a gigabyte."""
     batches = [data.part(slice(i, i + 1000)) for i in range(0, count, 1000)]
     return np.concatenate([sess.run(tensor, feed(*batch)) for batch in batches], axis)
 
@@ -674,8 +674,7 @@ def plot_inside():
     values = inside(image, *weights)
     outputs = sess.run("outputs:0", {x: [image]})[:, 0]
     if not np.allclose(values[-1], outputs, atol=1e-4):
-        found = f"with --forget-bias {args.forget_bias:g} the equations do not give"
-        raise ValueError(f"{found} this network's outputs")
+        raise ValueError(f"the equations (forget bias {args.forget_bias}) do not give its outputs")
     figure = new_figure(1.6 + 1.9 * len(values), "Inside the cell while it reads an image")
     grid = figure.subplots(len(values), 2, squeeze=False, gridspec_kw={"width_ratios": [2, 11]})
     order = values[-1, -1].argsort()  # by the last s_t, so that like units are neighbours
@@ -816,7 +815,7 @@ with tf.Session() as sess:
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)
-        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # tests feed x, too: edit it in RNN
+        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # change x in RNN, not only here
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})

@@ -12,7 +12,7 @@ One sin x belongs to two cos x, of opposite sign. An ordinary network sees one s
 which; an LSTM has seen the ones before and knows whether the sine is rising or falling.
 
 To read this beside the article, go to "the article's listing" and read on to the end of the file.
-The functions above the listing print and draw what the listing gives them. Change the function, the
+The functions above the listing print and draw what the listing gives them. Change get_batch, the
 sizes or the cell, and they follow.
 """
 
@@ -99,13 +99,13 @@ tf.disable_v2_behavior()
 tf.reset_default_graph()  # an earlier run in the same notebook has left its graph
 tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
-# no Grappler: it saves no time here, and XLA cannot compile the loops that it rewrites
+# no Grappler: it saves no time, and in the classifier XLA cannot compile the loops it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # here: after %run a notebook keeps this print, but not our globals
+    import builtins  # %run keeps this print for the notebook, but clears our globals
 
     from tqdm import tqdm
 
@@ -194,7 +194,7 @@ def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
     first_x = new[0][0]
-    recent = (points[0] < first_x) & (points[0] > first_x - 10)  # none if your x starts anew
+    recent = (points[0] < first_x) & (points[0] > first_x - 10)  # empty if an edited x jumps back
     points = np.hstack([points[:, recent], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
