@@ -80,7 +80,8 @@ if args.restore:
     args.restore = os.path.realpath(args.restore)  # as a rule LOGDIR/mnist/DATE-TIME
     logdir, parent = os.path.split(os.path.dirname(args.restore))
     args.logdir = logdir if parent == "mnist" else args.restore  # for the command that end() prints
-not_saved = "logdir", "restore", "read"  # of this call only; HParams refuses None
+not_saved = "logdir", "restore", "read"  # they belong to this call only
+# without None, which HParams refuses
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
 for name in "batch_size", "lr", "n_hidden", "display_step":
     if not 0 < getattr(args, name) < float("inf"):  # nan is refused, too
@@ -130,7 +131,8 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # %run keeps this print for the notebook, but clears our globals
+    # imported here: after %run a notebook still calls this print, but our globals are gone
+    import builtins
 
     from tqdm import tqdm
 
@@ -149,7 +151,7 @@ def usual_name(file):
 
 
 def read_idx(folder, name):
-    """Return the array of the IDX file NAME, NAME.gz or NAME/NAME, perhaps with a prefix."""
+    """Return the array of the IDX file NAME, NAME.gz or, as Kaggle packs it, NAME/NAME."""
     files = [file for file in sorted(Path(folder).glob("*")) if file.is_file()]
     files += [file for file in sorted(Path(folder).glob("*/*")) if file.name == file.parent.name]
     files = [file for file in files if usual_name(file).endswith(name)]
@@ -243,7 +245,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 255 for bytes; 1 for 0 to 1 (resizing may overshoot, up to 2) or standardised (some below 0)
+    # 255 for bytes; 1 if some are below 0 (standardised) or none above 2 (0 to 1, resized)
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -345,7 +347,7 @@ for file in args.read:
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, with which the tests compare
     tf.enable_control_flow_v2()  # a loop is one operation, which gradients_by_xla can copy
     tf.enable_resource_variables()  # else a tf.cond that you add cannot change a variable
-if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):  # XLA copies less; older ones abort
+if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):  # fewer copies; older TF aborts
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
@@ -367,7 +369,7 @@ def gradients_by_xla(cost, variables):
     for node in graph.node:
         node.attr.pop("_class", None)  # may name an operation that is not copied
         if node.name in fed:
-            del node.input[:]  # x and y are fed: what an edit computes them from is left out
+            del node.input[:]  # x and y are fed: drop what your code computes them from
     graph = tf.graph_util.extract_sub_graph(graph, [cost.op.name])
     # x, y, placeholders and variables are not copied: the copy gets them as arguments
     kinds = "Placeholder", "PlaceholderWithDefault", "VarHandleOp", "VariableV2"
@@ -383,7 +385,7 @@ def gradients_by_xla(cost, variables):
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
-    # identity passes a variable that has use_resource=False by value, not by reference
+    # identity: the value, where a variable is a reference (use_resource=False)
     values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in needed]
     return lambda upstream: gradients(upstream, *values)
 
@@ -391,14 +393,14 @@ def gradients_by_xla(cost, variables):
 def compiled(cost):
     """Return the cost, with gradients by XLA if they equal TensorFlow's on the first batch."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
-        return cost
-    try:  # control_dependencies(None): the trial ignores those around this call
-        with tf.control_dependencies(None), tf.name_scope("trial"), tf.Session() as sess:
+        return cost  # the unrolled static_rnn would take half a minute to compile
+    try:
+        with tf.name_scope("trial"), tf.Session() as sess:
             pairs = zip(tf.trainable_variables(), tf.gradients(cost, tf.trainable_variables()))
             variables, gradients = zip(*[pair for pair in pairs if pair[1] is not None])
             by_xla = gradients_by_xla(cost, variables)
             fetches = by_xla(tf.ones_like(cost)), gradients
-            sess.run(tf.global_variables_initializer())
+            sess.run([v.initializer for v in tf.global_variables()])
             xla, plain = sess.run(fetches, feed(*mnist.train.next_batch(batch_size, 1)))
         for a, b in zip(tf.nest.flatten(xla), tf.nest.flatten(plain)):
             if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6, equal_nan=True):
@@ -409,7 +411,7 @@ def compiled(cost):
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        # None for cost: else TensorFlow's gradients would be added
+        # the gradients of the arguments; None for cost, through which they would count twice
         return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
@@ -432,7 +434,7 @@ def restore(saver):
         saver.restore(sess, tf.train.latest_checkpoint(args.restore))
         shapes = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
         saved = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
-        for name, shape in sorted(saved.items()):  # restore checks no shapes, and no leftovers
+        for name, shape in sorted(saved.items()):  # restore ignores shapes and extra variables
             if shape != shapes.get(name):
                 found = f"its {name} is {shape}, in this network"
                 raise ValueError(f"{found} {shapes.get(name, 'there is none')}")
@@ -793,7 +795,7 @@ with tf.name_scope("train"):
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
-    # compiled(cost) is cost, with gradients by XLA if it can; minimize(cost) trains the same
+    # compiled(cost): the same cost, gradients by XLA if possible; minimize(cost) works, too
     optimizer = tf.train.AdamOptimizer(lr).minimize(compiled(cost), global_step)
 
 with tf.name_scope("test"):
@@ -815,7 +817,7 @@ with tf.Session() as sess:
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)
-        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # change x in RNN, not only here
+        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # tests skip this: edit x in RNN
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})

@@ -105,7 +105,8 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    import builtins  # %run keeps this print for the notebook, but clears our globals
+    # imported here: after %run a notebook still calls this print, but our globals are gone
+    import builtins
 
     from tqdm import tqdm
 
@@ -194,8 +195,8 @@ def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
     first_x = new[0][0]
-    recent = (points[0] < first_x) & (points[0] > first_x - 10)  # empty if an edited x jumps back
-    points = np.hstack([points[:, recent], new])
+    before = (first_x - 10 < points[0]) & (points[0] < first_x)  # the 10 units of x before these
+    points = np.hstack([points[:, before], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
         if name in lines_over_x:
@@ -217,7 +218,7 @@ def add_to_picture(i, costs, *new):
         plt.pause(args.pause)
 
 
-def save_picture(i):
+def save_picture(step):
     """Write the last frame, also for TensorBoard, and the animation; close TensorBoard's files."""
     file = os.path.join(run_dir, "fit.png")
     figure.savefig(file)
@@ -225,7 +226,7 @@ def save_picture(i):
         animation.finish()
     with open(file, "rb") as png:
         image = {"tag": "fit", "image": {"encoded_image_string": png.read()}}
-    writers[0].add_summary(tf.Summary(value=[image]), i)
+    writers[0].add_summary(tf.Summary(value=[image]), step)
     for writer in writers:
         writer.close()
 

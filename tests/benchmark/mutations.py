@@ -67,7 +67,7 @@ MISTAKES = [  # the test file that is run first, what stands in a script, what i
     ("sin_cos_regression", "costs = loss, feedforward_loss", "costs = feedforward_loss, loss"),
     ("sin_cos_regression", "s = outputs[:TIME_STEPS, 0]", "s = outputs[-TIME_STEPS:, 0]"),
     ("sin_cos_regression", "tf.square(feedforward - tf", "tf.abs(feedforward - tf"),
-    ("sin_cos_regression", "np.hstack([points[:, recent], new])", "np.hstack([points, new])"),
+    ("sin_cos_regression", "np.hstack([points[:, before], new])", "np.hstack([points, new])"),
 ]  # fmt: skip
 
 
