@@ -245,7 +245,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 255 for bytes; 1 if some are below 0 (standardised) or none above 2 (0 to 1, resized)
+    # scale: 1 if any is below 0 (standardised) or all up to 2 (0 to 1; resizing overshoots)
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -330,7 +330,7 @@ def read_picture(file):
     row = np.average(range(ink.height), weights=np.sum(ink, 1))
     digit = Image.new("L", (28, 28))
     digit.paste(ink, (round(float(14 - column)), round(float(14 - row))))
-    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # then contrast: lines as thick as MNIST's
+    digit = digit.filter(ImageFilter.GaussianBlur(0.4))  # blur, contrast: lines as thick as MNIST's
     return page, np.asarray(ImageOps.autocontrast(digit, cutoff=(0, 3)))
 
 
@@ -376,8 +376,8 @@ def gradients_by_xla(cost, variables):
     sources = {node.name for node in graph.node if node.name in fed or node.op in kinds}
     for node in [node for node in graph.node if node.name in sources]:
         graph.node.remove(node)
-    read = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
-    needed = sorted(name for name in read if name.partition(":")[0] in sources)
+    used = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
+    needed = sorted(name for name in used if name.partition(":")[0] in sources)
 
     @tf.function(jit_compile=True, autograph=False)
     def gradients(upstream, *values):  # upstream: d (what is minimized) / d cost, as a rule 1
@@ -385,7 +385,7 @@ def gradients_by_xla(cost, variables):
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
-    # identity: the value, where a variable is a reference (use_resource=False)
+    # identity turns a reference variable (use_resource=False) into its value
     values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in needed]
     return lambda upstream: gradients(upstream, *values)
 
@@ -411,7 +411,7 @@ def compiled(cost):
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        # the gradients of the arguments; None for cost, through which they would count twice
+        # None for cost: else TensorFlow would add its own gradients of the variables
         return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
@@ -518,7 +518,8 @@ def training_steps(first_step, last_step):
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
     no_bar = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
-    how = {"initial": first_step - 1, "total": max(first_step - 1, last_step), "unit": "step"}
+    done = first_step - 1  # may be more than last_step, if a longer run is restored
+    how = {"initial": done, "total": max(done, last_step), "unit": "step"}
     try:
         for step in tqdm(range(first_step, last_step + 1), file=sys.stdout, disable=no_bar, **how):
             yield step
@@ -791,7 +792,7 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # 781; the article: one less if it divides evenly
+    last_step = training_iters // batch_size  # 781; the article's < skips an exact last step
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
@@ -817,7 +818,7 @@ with tf.Session() as sess:
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)
-        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # tests skip this: edit x in RNN
+        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # training only: for all, edit RNN
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})
