@@ -135,6 +135,8 @@ def new_run(graph):
 
 
 def add_to_curves(i, costs):
+    if not np.isfinite(costs).all():
+        sys.exit(f"At iteration {i} a cost is not finite. A smaller --lr may help.")
     for writer, cost in zip(writers, costs):
         writer.add_summary(tf.Summary(value=[{"tag": "cost", "simple_value": cost}]), i)
 

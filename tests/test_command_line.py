@@ -56,6 +56,8 @@ def test_a_cost_that_is_not_finite_ends_the_run_but_keeps_the_network(few, load,
     with pytest.raises(SystemExit, match=r"At step 100 the cost is nan\. A smaller --lr may help"):
         load(CLASSIFIER, *few[CLASSIFIER], *FOREVER, "--lr", 1e38)
     assert (only_run(tmp_path) / "model.ckpt-0.index").exists()
+    with pytest.raises(SystemExit, match=r"At iteration 1 a cost is not finite"):
+        load(REGRESSION, "--lr", 1e38)
 
 
 def test_a_script_copied_alone_downloads_mnist_as_keras_does(load, tmp_path, capsys, monkeypatch):
