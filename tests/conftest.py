@@ -133,18 +133,6 @@ def load(tmp_path_factory):
     return load
 
 
-def restored(net):
-    """A session on the graph of a script's names, with the weights that its run left.
-
-    The script's functions, which look up `sess`, use it from now on.
-    """
-    with net.graph.as_default():
-        sess = net.tf.Session()
-        net.tf.train.Saver().restore(sess, net.tf.train.latest_checkpoint(net.run_dir))
-    net.end.__globals__["sess"] = sess
-    return sess
-
-
 @pytest.fixture(scope="session")
 def mnist():
     return SimpleNamespace(**np.load(ROOT / "data" / "mnist.npz"))

@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, events, refused, restored
+from conftest import CLASSIFIER, SMALL, events, refused
 from handwriting import page_with, spoilt
+from network import restored
 from PIL import Image, ImageOps
 from readme import EDITS, edited
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from conftest import CLASSIFIER, REGRESSION, restored
+from conftest import CLASSIFIER, REGRESSION
+from network import restored
 
 pytestmark = pytest.mark.quick
 

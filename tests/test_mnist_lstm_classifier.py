@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSIFIER, SMALL, events, restored, run, settings, tensorboard
+from conftest import CLASSIFIER, SMALL, events, run, settings, tensorboard
+from network import restored
 from readme import edited
 from test_edits import DECAYED
 

@@ -10,7 +10,8 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import pyvirtualdisplay
-from conftest import REGRESSION, events, finish, only_run, restored, settings, start
+from conftest import REGRESSION, events, finish, only_run, settings, start
+from network import restored
 from PIL import Image, ImageGrab
 from tensorflow.compat.v1 import Operation, Session
 from Xlib.display import Display

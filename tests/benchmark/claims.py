@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
 from machine import date_and_processor
+from network import restored
 from readme import EDITS, edited
 
 CLASSIFIER = HERE.parents[1] / "mnist_lstm_classifier.py"
@@ -203,16 +205,12 @@ def figures(script, options):
     """
     with tempfile.TemporaryDirectory() as logdir:
         sys.argv = [script, "--data", MNIST, "--logdir", logdir, *options]
-        names = runpy.run_path(script, run_name="__main__")
-        tf = names["tf"]  # not imported here, before the script has said how
-        with tf.Session() as sess:
-            tf.train.Saver().restore(sess, tf.train.latest_checkpoint(names["run_dir"]))
-            names["end"].__globals__["sess"] = sess  # the script's functions look it up
-            mnist = names["mnist"]
-            probe_accuracy = names["plot_probe_accuracy"]().axes[0].lines[0].get_ydata()
-            validation = names["run_in_batches"](names["pred"], mnist.validation, 5000)
-    validated = validation.argmax(1) == mnist.validation.classes
-    right = names["predictions"] == mnist.test.classes
+        net = SimpleNamespace(**runpy.run_path(script, run_name="__main__"))
+        with restored(net):
+            probe_accuracy = net.plot_probe_accuracy().axes[0].lines[0].get_ydata()
+            validation = net.run_in_batches(net.pred, net.mnist.validation, 5000)
+    validated = validation.argmax(1) == net.mnist.validation.classes
+    right = net.predictions == net.mnist.test.classes
     return {
         "accuracy": round(float(right.mean()), 6),
         "validation": round(float(validated.mean()), 4),
@@ -220,8 +218,8 @@ def figures(script, options):
         "probe": [round(float(value), 4) for value in probe_accuracy],
         "gradient": {
             int(step): [float(f"{value:.3g}") for value in gradient]
-            for step, gradient in names["gradient_history"].items()
-            if step in (0, 100, 400, max(names["gradient_history"]))
+            for step, gradient in net.gradient_history.items()
+            if step in (0, 100, 400, max(net.gradient_history))
         },
     }
 

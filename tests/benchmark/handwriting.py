@@ -14,8 +14,10 @@ import sys
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+from network import restored
 from PIL import Image, ImageDraw, ImageFilter
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,25 +115,23 @@ def run(script, *options):
     """Run a script in this process; return its names, with a session that has the weights."""
     sys.argv = [str(script), *map(str, options)]
     with redirect_stdout(io.StringIO()):
-        names = runpy.run_path(str(script), run_name="__main__")
-    sess = names["tf"].Session()
-    names["tf"].train.Saver().restore(sess, names["tf"].train.latest_checkpoint(names["run_dir"]))
-    names["end"].__globals__["sess"] = sess
-    return names
+        net = SimpleNamespace(**runpy.run_path(str(script), run_name="__main__"))
+    restored(net)
+    return net
 
 
-def count(names, files, labels):
+def count(net, files, labels):
     """Return how many files are read right, refused, and wrong: (3,)."""
     digits, expected = [], []
     for file, label in zip(files, labels):
         try:
-            digits.append(names["read_picture"](file)[1])
+            digits.append(net.read_picture(file)[1])
             expected.append(label)
         except ValueError:
             pass
     right = 0
     if digits:
-        right = (names["probabilities_of"](np.array(digits)).argmax(1) == expected).sum()
+        right = (net.probabilities_of(np.array(digits)).argmax(1) == expected).sum()
     return np.array([right, len(labels) - len(digits), len(digits) - right])
 
 
@@ -143,7 +143,7 @@ def main(folder, seeds=5, pages=20):
     found = {name: np.zeros((seeds, 3), int) for name in (*CLEAN, *SPOILT, *NOT_CENTRED)}
     for seed in range(seeds):
         data = ("--data", ROOT / "data" / "mnist.npz", "--logdir", folder)
-        names = run(SCRIPT, "--seed", seed, *data)
+        net = run(SCRIPT, "--seed", seed, *data)
         random = np.random.RandomState(seed)
         clean, chosen = [], random.permutation(10000)[: 3 * pages]
         for i, name in zip(chosen, np.repeat(range(3), pages)):
@@ -151,16 +151,16 @@ def main(folder, seeds=5, pages=20):
             page_with(images[i], name, random).save(clean[-1])
         for i, name in enumerate(CLEAN):
             part = slice(i * pages, (i + 1) * pages)
-            found[name][seed] = count(names, clean[part], labels[chosen[part]])
+            found[name][seed] = count(net, clean[part], labels[chosen[part]])
         for name in SPOILT:
             for i, other in random.randint(10000, size=(pages, 2)):
                 file = spoilt(name, images[i], images[other], random, folder)
                 label = -1 if name == "two digits" else labels[i]  # no answer is right
-                found[name][seed] += count(names, [file], [label])
+                found[name][seed] += count(net, [file], [label])
         for name, place in NOT_CENTRED.items():
             copy = os.path.join(folder, "copy.py")
             Path(copy).write_text(text.replace(CENTRED, place), encoding="utf-8")
-            others = run(copy, "--restore", names["run_dir"], *data[:2])
+            others = run(copy, "--restore", net.run_dir, *data[:2])
             found[name][seed] = count(others, clean, labels[chosen])
     print("| pages | right, seeds 0 to 4 | right | refused | wrong |\n|---|---|---|---|---|")
     for name, of_seeds in found.items():
