@@ -72,10 +72,13 @@ def photograph(digit, random, size=(480, 640), side=None, darker=0.75, ink_filte
 
 def spoilt(name, digit, other, random, folder):
     """Save a page of a kind of SPOILT; return its file."""
-    how = {"pencil": {"darker": 0.3, "ink_filter": ImageFilter.MinFilter(5)}}
-    how.update({"thick marker": {"ink_filter": ImageFilter.MaxFilter(9)}})
-    how.update({"two digits": {"other": other}, "1 % of the page": {"side": 56}})
-    how.update({"12 megapixels": {"size": (3000, 4000), "side": random.randint(700, 1600)}})
+    how = {
+        "pencil": {"darker": 0.3, "ink_filter": ImageFilter.MinFilter(5)},
+        "thick marker": {"ink_filter": ImageFilter.MaxFilter(9)},
+        "two digits": {"other": other},
+        "1 % of the page": {"side": 56},
+        "12 megapixels": {"size": (3000, 4000), "side": random.randint(700, 1600)},
+    }
     grey = photograph(digit, random, **how.get(name, {}))
     height, width = grey.shape
     if name == "frame of one pixel":
