@@ -61,12 +61,12 @@ def net(request):
     return request.getfixturevalue(request.param)
 
 
-def equations(net, nudge=0):
+def equations(net, nudge=0, forget_bias=1.0):
     """Return all s_t and c_t, (time, batch, hidden) each, the answer and its cost."""
     kernel, bias, w, b = net.weights
     states = [net.before]  # c and s
     for x_t in net.inputs:
-        states.append(net.six_equations(x_t, *states[-1], kernel + nudge, bias, 1.0)[4:])
+        states.append(net.six_equations(x_t, *states[-1], kernel + nudge, bias, forget_bias)[4:])
     memories, outputs = np.array(states[1:]).swapaxes(0, 1)
     return (outputs, memories, *net.answer(outputs, w, b))
 
@@ -84,6 +84,16 @@ def test_every_state_the_answer_and_its_cost(net):
             states.append(cell(tf.constant(x_t), states[-1])[1])
     found = np.swapaxes(net.sess.run(states[1:]), 0, 1)
     np.testing.assert_allclose(found, [memories, outputs], atol=1e-5)
+
+
+def test_the_classifiers_outputs_and_accuracy_and_that_its_forget_bias_counts(classifier):
+    """It is the one thing that BasicLSTMCell does and the article does not say."""
+    wanted, _, logits, _ = equations(classifier)
+    outputs, accuracy = classifier.sess.run(["outputs:0", classifier.accuracy], classifier.given)
+    np.testing.assert_allclose(outputs, wanted, atol=1e-5)
+    right = logits.argmax(1) == classifier.given[classifier.y].argmax(1)
+    assert accuracy == pytest.approx(right.mean(), abs=1e-6)
+    assert np.abs(outputs - equations(classifier, forget_bias=0.0)[0]).max() > 0.1
 
 
 @pytest.mark.parametrize("f, i", [(0, 0), (0, 1), (1, 0), (1, 1)])

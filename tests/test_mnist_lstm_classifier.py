@@ -131,13 +131,16 @@ def test_it_reads_clothes_from_the_files_as_they_are_published(load):
 
 def test_the_same_seed_is_the_same_run_bit_for_bit_and_another_is_another(load, small):
     """The lines, the weights, Adam's moments."""
-    found = []
+    lines, saved = [], []
     for seed in 0, 0, 1:
         net = load(CLASSIFIER, *SMALL, "--training-iters", 2560, "--data", small, "--seed", seed)
+        lines.append(net.out.splitlines()[:2])
         reader = net.tf.train.load_checkpoint(net.run_dir)
-        saved = [reader.get_tensor(name).tobytes() for name in reader.get_variable_to_shape_map()]
-        found.append(net.out.splitlines()[:2] + sorted(saved))
-    assert found[0] == found[1] and not {*found[0][:2]} & {*found[2][:2]}
+        names = sorted(reader.get_variable_to_shape_map())
+        saved.append([reader.get_tensor(name).tobytes() for name in names])
+    assert len(names) == 4 * 3 + 3, "weights with two moments, two powers, the step"
+    assert lines[0] == lines[1] != lines[2] and not {*lines[0]} & {*lines[2]}
+    assert saved[0] == saved[1] != saved[2]
 
 
 @pytest.fixture(scope="module")

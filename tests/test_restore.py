@@ -107,8 +107,14 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy
     assert again.lines == whole.lines[-2:] and len(pictures) == 4, "it is tested"
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)
+    # step 251 is Adam's
     at_251 = finished(load, "--restore", copy, "--training-iters", 251 * 32, *OFF).saved
+    rate = 0.005 * (1 + np.cos(np.pi * 250 / 251)) / 2
+    rate *= np.sqrt(1 - 0.999**251) / (1 - 0.9**251)
     for name in [name for name in whole.saved if f"{name}/Adam" in whole.saved]:
+        m, v = (np.float64(at_251[f"{name}/{moment}"]) for moment in ("Adam", "Adam_1"))
+        expected = whole.saved[name] - rate * m / (np.sqrt(v) + 1e-8)
+        np.testing.assert_allclose(at_251[name], expected, atol=1e-8)
         assert (at_251[name] != whole.saved[name]).any(), "the shorter run's rate had come to 0"
     with left_by_kills(tmp_path):
         finished(load, "--restore", copy, "--training-iters", 350 * 32, *OFF)
