@@ -175,9 +175,10 @@ def test_a_window_stays_until_it_is_closed_and_ends_the_run(status, screen, tmp_
     """Closed at the end: 0; while it trains and is drawn anew: 130, as by Ctrl-C; SIGTERM: 143."""
     gif, iterations = tmp_path / "fit.gif", 10**9 if status else 2
     options = ("--iterations", iterations, "--save", gif, "--logdir", tmp_path)
-    process = start(REGRESSION, *options, env=screen, until=None if status else "To look at it")
+    process = start(REGRESSION, *options, env=screen, until="cost" if status else "To look at it")
     first = look(screen, process)
     if status:
+        assert any(line.startswith("cost") for line in process.stdout), "20 iterations later"
         look(screen, process, before=first)
     assert process.poll() is None
     process.terminate() if status == 143 else close(screen)
