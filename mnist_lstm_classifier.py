@@ -77,9 +77,10 @@ if args.restore:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         parser.error(f"--restore: no run.json for this version in {args.restore}: {error!r}")
     args = parser.parse_args()  # the saved options are the defaults now, and typed ones win
-    args.restore = os.path.realpath(args.restore)  # as a rule LOGDIR/mnist/DATE-TIME
+    args.restore = os.path.realpath(args.restore)
     logdir, parent = os.path.split(os.path.dirname(args.restore))
-    args.logdir = logdir if parent == "mnist" else args.restore  # for the command that end() prints
+    # end() prints LOGDIR of LOGDIR/mnist/DATE-TIME, or the run itself if it was moved elsewhere
+    args.logdir = logdir if parent == "mnist" else args.restore
 not_saved = "logdir", "restore", "read"  # they belong to this call only
 # without None, which HParams refuses
 options = {k: v for k, v in vars(args).items() if k not in not_saved and v is not None}
@@ -131,7 +132,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    # imported here: after %run a notebook still calls this print, but our globals are gone
+    # imported here, since %run leaves this function in the notebook, but empties its globals
     import builtins
 
     from tqdm import tqdm
@@ -151,7 +152,7 @@ def usual_name(file):
 
 
 def read_idx(folder, name):
-    """Return the array of the IDX file NAME, NAME.gz or, as Kaggle packs it, NAME/NAME."""
+    """Return the array of the IDX file NAME (or emnist-...-NAME), NAME.gz or NAME/NAME (Kaggle)."""
     files = [file for file in sorted(Path(folder).glob("*")) if file.is_file()]
     files += [file for file in sorted(Path(folder).glob("*/*")) if file.name == file.parent.name]
     files = [file for file in files if usual_name(file).endswith(name)]
@@ -245,7 +246,7 @@ def read_arrays(source):
     if len(x) < 10 or len(x_test) < 1:
         raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
     (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # scale: 1 if any is below 0 (standardised) or all up to 2 (0 to 1; resizing overshoots)
+    # 255, or 1 if the pixels are standardised (some below 0) or go to 1 (to 2 after resizing)
     scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
     if scales[0] != scales[1]:
         raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
@@ -314,7 +315,7 @@ def only_digit(ink):
     sizes = [np.ptp(np.nonzero(piece), axis=1).max() + 1 for piece in pieces]  # longer side
     large_pieces = sum(size > max(sizes) / 2 for size in sizes)
     height, width = np.ptp(np.nonzero(pieces[np.argmax(sizes)]), axis=1) + 1
-    if large_pieces > 1 or max(sizes) < 20 or width > 1.6 * height:
+    if large_pieces > 1 or max(sizes) < 20 or width > 1.6 * height:  # 1.6: two that touch
         found = f"pieces of ink: {large_pieces}, the largest {width} x {height} pixels"
         raise ValueError(f"{found}, where the page has up to 600 x 600")
     ink = Image.fromarray(np.asarray(ink) * pieces[np.argmax(sizes)])
@@ -385,7 +386,7 @@ def gradients_by_xla(cost, variables):
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
-    # identity turns a reference variable (use_resource=False) into its value
+    # identity turns a reference variable (use_resource=False) into its value; handles stay handles
     values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in needed]
     return lambda upstream: gradients(upstream, *values)
 
@@ -411,7 +412,7 @@ def compiled(cost):
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        # None for cost: else TensorFlow would add its own gradients of the variables
+        # XLA's gradients go to the variables; None: none to them through the cost, a second time
         return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
@@ -469,7 +470,7 @@ def with_loop_bodies(graph):
     graph = graph.as_graph_def(add_shapes=True)
     bodies = {body.signature.name: body for body in graph.library.function}
     for loop in [node for node in graph.node if node.op in ("While", "StatelessWhile")]:
-        # tf.gradients made the loop run a longer copy, NAME_rewritten: draw the original, NAME
+        # tf.gradients has replaced the body NAME by a longer one, NAME_rewritten: draw NAME
         body = bodies[re.sub("(_rewritten)*$", "", loop.attr["body"].func.name)]
         arguments = dict(zip([argument.name for argument in body.signature.input_arg], loop.input))
         for node in body.node_def:  # its inputs are arguments of the body, or other nodes in it
@@ -511,7 +512,7 @@ def training_steps(first_step, last_step):
     for writer in train_writer, validation_writer:
         # START makes TensorBoard drop the steps that a killed run logged but did not save
         writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first_step)
-    for name, tensor in ("x", x), ("y", y):
+    for name, tensor in ("x", x), ("y", y):  # placeholders, until you edit them
         if not tensor.op.type.startswith("Placeholder"):
             print(f"{name} is computed, but also fed: the fed values replace the computed ones")
     old_handlers = {}
@@ -792,7 +793,8 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    last_step = training_iters // batch_size  # 781; the article's < skips an exact last step
+    # 781; where nothing remains, the article's < leaves out the last step
+    last_step = training_iters // batch_size
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":
         lr = tf.train.cosine_decay(lr, global_step, last_step)  # falls from lr to 0
@@ -818,7 +820,8 @@ with tf.Session() as sess:
     measure_and_save()
     for step in training_steps(step + 1, last_step):  # was while ..., and step += 1
         batch_x, batch_y = mnist.train.next_batch(batch_size, step)
-        batch_x = batch_x.reshape(batch_size, n_step, n_input)  # training only: for all, edit RNN
+        # an edit of batch_x changes the training images only: to change all images, edit RNN
+        batch_x = batch_x.reshape(batch_size, n_step, n_input)
         sess.run(optimizer, feed_dict={x: batch_x, y: batch_y})
         if step % display_step == 0:
             acc, loss, s = sess.run([accuracy, cost, summaries], feed_dict={x: batch_x, y: batch_y})

@@ -105,7 +105,7 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 def print(*values, flush=True, **how):
     """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    # imported here: after %run a notebook still calls this print, but our globals are gone
+    # imported here, since %run leaves this function in the notebook, but empties its globals
     import builtins
 
     from tqdm import tqdm
@@ -197,7 +197,7 @@ def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
     first_x = new[0][0]
-    before = (first_x - 10 < points[0]) & (points[0] < first_x)  # the 10 units of x before these
+    before = (first_x - 10 < points[0]) & (points[0] < first_x)  # 10 units of x; yours may go back
     points = np.hstack([points[:, before], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
