@@ -18,7 +18,6 @@ run. Change the listing, and they use your version.
 
 import argparse
 import functools
-import gc
 import gzip
 import json
 import os
@@ -30,6 +29,7 @@ import sys
 import textwrap
 import time
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,8 +70,7 @@ args = parser.parse_args()
 gradient_history = {}  # {training step: |d cost / d x_t| at each row, divided by the last row's}
 if args.restore:
     try:
-        with open(os.path.join(args.restore, "run.json")) as file:
-            saved = json.load(file)
+        saved = json.loads(Path(args.restore, "run.json").read_text())
         gradient_history = {int(step): by_row for step, by_row in saved["gradient_history"].items()}
         parser.set_defaults(**saved["options"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -99,15 +98,14 @@ if "ipykernel" not in sys.modules:  # not in a notebook
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C outside the training: no traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]  # inherited from a notebook that ran this by !python
-if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
-    sys.stdout.reconfigure(errors="backslashreplace")
+if hasattr(sys.stdout, "reconfigure"):  # a pipe has each line at once; ASCII shows 七 as \u4e03
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # with it the README's last digits differ
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # reuses the memory of earlier steps
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes the memory it needs, not all
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
-gc.disable()  # saves a second of the imports, which make half a million objects that stay
 
 import matplotlib.style
 import numpy as np
@@ -116,9 +114,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
+from tqdm.contrib import DummyTqdmFile
 
-gc.freeze()  # later collections leave these objects out
-gc.enable()
 matplotlib.rcdefaults()  # the user's matplotlibrc could change our pictures, or break them
 matplotlib.style.use(["tableau-colorblind10", {"font.size": 14, "figure.raise_window": False}])
 tf.logging.set_verbosity(tf.logging.FATAL)
@@ -129,77 +126,50 @@ np.random.seed(args.seed)  # only for code that you add
 # no Grappler: it saves no time, and in the classifier XLA cannot compile the loops it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
-
-def print(*values, flush=True, **how):
-    """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    # imported here, since %run leaves this function in the notebook, but empties its globals
-    import builtins
-
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode():
-        builtins.print(*values, flush=flush, **how)
-
-
 # ==== data ========================================================================================
 FILES = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 FILES += "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
-def usual_name(file):
-    """Return MNIST's name for a file, t10k-images-idx3-ubyte for test-images.idx3-ubyte.gz."""
-    return file.name.replace(".gz", "").replace(".idx", "-idx").replace("test-", "t10k-")
-
-
 def read_idx(folder, name):
     """Return the array of the IDX file NAME (or emnist-...-NAME), NAME.gz or NAME/NAME (Kaggle)."""
-    files = [file for file in sorted(Path(folder).glob("*")) if file.is_file()]
-    files += [file for file in sorted(Path(folder).glob("*/*")) if file.name == file.parent.name]
-    files = [file for file in files if usual_name(file).endswith(name)]
-    if len(set(map(usual_name, files))) != 1:  # a file and its .gz are one
+    files = {}  # by their usual names: t10k-images-idx3-ubyte for test-images.idx3-ubyte.gz
+    for file in sorted([*Path(folder).glob("*"), *Path(folder).glob(f"*{name}/*{name}")]):
+        usual = file.name.replace(".gz", "").replace(".idx", "-idx").replace("test-", "t10k-")
+        if file.is_file() and usual.endswith(name):
+            files[usual] = file  # a file and its .gz are one
+    if len(files) != 1:
         raise ValueError(f"{len(files)} files end in {name} or {name}.gz")
+    (file,) = files.values()
     try:
-        opened = gzip.open if files[0].suffix == ".gz" else open
-        with opened(files[0], "rb") as file:
-            content = file.read()
+        content = file.read_bytes()
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
         _, _, kind, n_axes = content[:4]
-        if kind == 8:  # bytes
-            shape = np.frombuffer(content, ">i4", count=n_axes, offset=4)
-            return np.frombuffer(content, np.uint8, offset=4 + 4 * n_axes).reshape(shape)
+        shape = np.frombuffer(content, ">i4", count=n_axes, offset=4)
+        return np.frombuffer(content, {8: np.uint8}[kind], offset=4 + 4 * n_axes).reshape(shape)
     except Exception:
-        raise ValueError(f"{files[0].name} is broken") from None
-    raise ValueError(f"{files[0].name} has IDX numbers of type {kind}, not 8, which are bytes")
-
-
-def read_npz(file):
-    """Return the four arrays of an .npz."""
-    try:
-        with np.load(file) as npz:
-            return [npz[name] for name in ("x_train", "y_train", "x_test", "y_test")]
-    except (OSError, KeyError):
-        raise  # there is no such file, or no such array in it
-    except Exception:
-        raise ValueError("it is no whole .npz of numbers") from None
+        raise ValueError(f"{file.name} is broken, or does not consist of bytes") from None
 
 
 def checked(x, y):
-    """Return images (n, 28, 28), and the class of each, (n,), a whole number.
+    """Return images (n, 28, 28), the class of each, (n,), and what the pixels were divided by.
 
     x: numbers, (n, 28, 28), (n, 784) or (n, 28, 28, 1); y: numbers, (n,), (n, 1) or one-hot.
     """
     found = f"images {x.shape} of {x.dtype}, labels {y.shape} of {y.dtype}"
-    numbers = "buif"  # NumPy's letters for bool, unsigned, int, float
-    if x.dtype.kind not in numbers or x.shape[1:] not in ((28, 28), (784,), (28, 28, 1)):
+    # buif: NumPy's letters for bool, unsigned, int, float
+    if x.dtype.kind not in "buif" or x.shape[1:] not in ((28, 28), (784,), (28, 28, 1)):
         raise ValueError(f"{found}; images (n, 28, 28) of numbers are wanted")
     if y.ndim == 2 and y.shape[1] > 1 and set(np.unique(y)) == {0, 1} and (y.sum(1) == 1).all():
         y = y.argmax(1)  # was one-hot
-    if y.size != len(x) or y.dtype.kind not in numbers or (y % 1).any():
-        raise ValueError(f"{found}; a whole number for each image is wanted")
-    if not 0 <= y.min() <= y.max() <= 1000:
-        raise ValueError(f"labels from {y.min()} to {y.max()}; 0 to 1000 is the range")
+    if y.size != len(x) or not set(np.unique(y)) <= set(range(1001)):
+        raise ValueError(f"{found}; for each image a whole number from 0 to 1000 is wanted")
     if not np.isfinite([x.min(), x.max()]).all():
         raise ValueError("some pixels are not finite")
-    return x.reshape(-1, 28, 28), y.reshape(-1).astype(int)
+    # 1 if the pixels are standardised (some below 0) or go from 0 to 1 (to 2 after resizing)
+    scale = 255 if x.min() >= 0 and x.max() > 2 else 1
+    images = np.divide(x.reshape(-1, 28, 28), scale, dtype=np.float32)
+    return images, y.reshape(-1).astype(int), scale
 
 
 @functools.lru_cache(maxsize=2)  # a batch may have images of two epochs
@@ -208,49 +178,19 @@ def epoch_order(seed, epoch, n):
 
 
 class DataSet:
-    """Gives images (n, n_step * n_input), divided by max_value, and one-hot labels."""
+    """Has images (n, n_step * n_input), the class of each, and the same one-hot, as labels."""
 
-    def __init__(self, pixels, classes, max_value, n_classes):
+    def __init__(self, images, classes, n_classes):
         below = [(0, 0), (0, args.blank_rows), (0, 0)]
-        self.pixels = np.pad(pixels, below, "constant").reshape(len(pixels), -1)
-        self.classes, self.max_value, self.n_classes = classes, max_value, n_classes
-
-    def part(self, indices):
-        """Return the images and labels at these indices, or in this slice."""
-        images = np.divide(self.pixels[indices], self.max_value, dtype=np.float32)
-        return images, np.eye(self.n_classes, dtype=np.float32)[self.classes[indices]]
-
-    @property
-    def images(self):
-        return self.part(slice(None))[0]
-
-    @property
-    def labels(self):
-        return self.part(slice(None))[1]
+        self.images = np.pad(images, below, "constant").reshape(len(images), -1)
+        self.classes, self.labels = classes, np.eye(n_classes, dtype=np.float32)[classes]
 
     def next_batch(self, batch_size, step):
         """Return the images and labels of step 1, 2, ...; a step always has the same ones."""
-        n = len(self.pixels)
+        n = len(self.images)
         places = range((step - 1) * batch_size, step * batch_size)  # the epochs follow one another
-        return self.part([epoch_order(args.seed, p // n, n)[p % n] for p in places])
-
-
-def read_arrays(source):
-    """Return the images and classes to train and to test with, and the images' scale."""
-    if source is None:
-        (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
-    elif os.path.isdir(source):
-        x, y, x_test, y_test = (read_idx(source, name) for name in FILES)
-    else:
-        x, y, x_test, y_test = read_npz(source)
-    if len(x) < 10 or len(x_test) < 1:
-        raise ValueError(f"it has {len(x)} and {len(x_test)} images; 10 and 1 are the least")
-    (x, y), (x_test, y_test) = checked(x, y), checked(x_test, y_test)
-    # 255, or 1 if the pixels are standardised (some below 0) or go to 1 (to 2 after resizing)
-    scales = [255 if i.min() >= 0 and i.max() > 2 else 1 for i in (x, x_test)]
-    if scales[0] != scales[1]:
-        raise ValueError(f"pixels go to {x.max():g} for training, to {x_test.max():g} for tests")
-    return x, y, x_test, y_test, scales[0]
+        batch = [epoch_order(args.seed, p // n, n)[p % n] for p in places]
+        return self.images[batch], self.labels[batch]
 
 
 def read_data_sets(source):
@@ -258,18 +198,25 @@ def read_data_sets(source):
     bundled = os.path.join(HERE, "data", "mnist.npz")
     source = source or (bundled if os.path.exists(bundled) else None)
     try:
-        x, y, x_test, y_test, max_value = read_arrays(source)
+        if source is None:
+            (x, y), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+        elif os.path.isdir(source):
+            x, y, x_test, y_test = (read_idx(source, name) for name in FILES)
+        else:
+            with np.lib.npyio.NpzFile(source) as npz:  # np.load would try other formats, too
+                x, y, x_test, y_test = (npz[i] for i in ("x_train", "y_train", "x_test", "y_test"))
+        (x, y, scale), (x_test, y_test, test_scale) = checked(x, y), checked(x_test, y_test)
+        if scale != test_scale:
+            raise ValueError(f"pixels go to {scale} for training, to {test_scale} for tests")
     except Exception as error:  # files, NumPy and the download raise many kinds
         wanted = "an .npz of x_train, y_train, x_test, y_test, or a folder with MNIST's four files"
         parser.error(f"--data takes {wanted}; {source or 'the download'}: {error}")
-    n_validation = 5000 if len(x) >= 50000 else len(x) // 10
+    n_validation = 5000 if len(x) >= 50000 else (len(x) + 9) // 10  # a tenth, rounded up
     n_classes = max(10, y.max() + 1, y_test.max() + 1)
-    return SimpleNamespace(
-        train=DataSet(x[n_validation:], y[n_validation:], max_value, n_classes),
-        validation=DataSet(x[:n_validation], y[:n_validation], max_value, n_classes),
-        test=DataSet(x_test, y_test, max_value, n_classes),
-        n_classes=n_classes,
-    )
+    train = DataSet(x[n_validation:], y[n_validation:], n_classes)
+    validation = DataSet(x[:n_validation], y[:n_validation], n_classes)
+    test = DataSet(x_test, y_test, n_classes)
+    return SimpleNamespace(train=train, validation=validation, test=test, n_classes=n_classes)
 
 
 # ==== your own handwriting ========================================================================
@@ -359,8 +306,9 @@ def reason(error):
     return next(line for line in lines if line and not line.startswith(headings))
 
 
-def feed(images, labels):
-    """Return a feed_dict of images, reshaped as x is, and labels."""
+def feed(data, part):
+    """Return a feed_dict of the images in this slice, reshaped as x is, and of their labels."""
+    images, labels = data.images[part], data.labels[part]
     return {x: images.reshape([len(images), *x.shape.as_list()[1:]]), y: labels}
 
 
@@ -392,7 +340,7 @@ def gradients_by_xla(cost, variables):
 
 
 def compiled(cost):
-    """Return the cost, with gradients by XLA if they equal TensorFlow's on the first batch."""
+    """Return the cost, with gradients by XLA if they equal TensorFlow's on a first batch."""
     if args.xla == "off" or args.static_rnn or tf.__version__ < "2":
         return cost  # the unrolled static_rnn would take half a minute to compile
     try:
@@ -402,7 +350,7 @@ def compiled(cost):
             by_xla = gradients_by_xla(cost, variables)
             fetches = by_xla(tf.ones_like(cost)), gradients
             sess.run([v.initializer for v in tf.global_variables()])
-            xla, plain = sess.run(fetches, feed(*mnist.train.next_batch(batch_size, 1)))
+            xla, plain = sess.run(fetches, feed(mnist.train, slice(batch_size)))
         for a, b in zip(tf.nest.flatten(xla), tf.nest.flatten(plain)):
             if not np.allclose(a, b, atol=1e-4 * np.abs(b).max() + 1e-6, equal_nan=True):
                 raise ValueError("XLA's gradients differ, as with random numbers or assignments")
@@ -426,6 +374,7 @@ def gradient_and_histograms(cost, x):
         gradient = tf.reduce_mean(tf.norm(gradient, axis=2), 0)  # the mean of all images
         gradient /= gradient[-1]
     summaries = [tf.summary.histogram(f"weights/{v.op.name}", v) for v in tf.trainable_variables()]
+    summaries.append(tf.summary.scalar("gradient_at_row_1", gradient[0]))
     return gradient, tf.summary.merge(summaries)
 
 
@@ -437,11 +386,10 @@ def restore(saver):
         saved = tf.train.load_checkpoint(args.restore).get_variable_to_shape_map()
         for name, shape in sorted(saved.items()):  # restore ignores shapes and extra variables
             if shape != shapes.get(name):
-                found = f"its {name} is {shape}, in this network"
-                raise ValueError(f"{found} {shapes.get(name, 'there is none')}")
+                found = shapes.get(name, "there is none")
+                raise ValueError(f"its {name} is {shape}, in this network {found}")
     except Exception as error:  # many kinds: missing, damaged, of another network
-        found = f"{args.restore} has no checkpoint of this network"
-        parser.error(f"--restore: {found}: {reason(error)}")
+        parser.error(f"--restore: no checkpoint of this network in {args.restore}: {reason(error)}")
     checkpoints = tf.train.get_checkpoint_state(args.restore).all_model_checkpoint_paths
     saver.recover_last_checkpoints(checkpoints)  # max_to_keep counts these, too
     done = int(checkpoints[-1].rpartition("-")[2])
@@ -483,23 +431,20 @@ def with_loop_bodies(graph):
 def measure_and_save():
     """Add points to the curves, write them to the disk, and then save run.json and the network."""
     if step not in gradient_history:  # else measured already, in the loop or before --restore
-        loss, s = sess.run([cost, summaries], feed(*mnist.validation.part(slice(1000))))
+        loss, s = sess.run([cost, summaries], feed(mnist.validation, slice(1000)))
         if not np.isfinite(loss):
             sys.exit(f"At step {step} the cost is {loss}. A smaller --lr may help.")
         validation_writer.add_summary(s, step)
         to_measure = [gradient_by_time_step, histograms]
-        gradient, s = sess.run(to_measure, feed(*mnist.validation.part(slice(64))))
+        gradient, s = sess.run(to_measure, feed(mnist.validation, slice(64)))
         train_writer.add_summary(s, step)
-        at_row_1 = {"tag": "gradient_at_row_1", "simple_value": gradient[0]}
-        train_writer.add_summary(tf.Summary(value=[at_row_1]), step)
         gradient_history[step] = gradient.tolist()
     train_writer.flush()
     validation_writer.flush()
     saved = {"options": options, "gradient_history": gradient_history}  # what --restore needs
-    with open(os.path.join(run_dir, "run.json.new"), "w") as file:
-        json.dump(saved, file)
-    # replace: an interrupted save leaves the old file whole
-    os.replace(os.path.join(run_dir, "run.json.new"), os.path.join(run_dir, "run.json"))
+    new = Path(run_dir, "run.json.new")  # an interrupted save leaves the old file whole
+    new.write_text(json.dumps(saved))
+    new.replace(Path(run_dir, "run.json"))
     saver.save(sess, os.path.join(run_dir, "model.ckpt"), step, write_meta_graph=False)
 
 
@@ -519,13 +464,13 @@ def training_steps(first_step, last_step):
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
     no_bar = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
-    done = first_step - 1  # may be more than last_step, if a longer run is restored
-    how = {"initial": done, "total": max(done, last_step), "unit": "step"}
+    bar = tqdm(range(first_step, last_step + 1), unit="step", file=sys.stdout, disable=no_bar)
     try:
-        for step in tqdm(range(first_step, last_step + 1), file=sys.stdout, disable=no_bar, **how):
-            yield step
-            if signals:
-                break
+        with redirect_stdout(sys.stdout if no_bar else DummyTqdmFile(sys.stdout)):  # above the bar
+            for step in bar:
+                yield step
+                if signals:
+                    break
     finally:
         for number, handler in old_handlers.items():
             signal.signal(number, handler)
@@ -574,8 +519,8 @@ def inside(image, kernel, bias):
 # ==== the test and the pictures ===================================================================
 def run_in_batches(tensor, data, count, axis=0):
     """Return a tensor's values, computed for 1,000 images at a time: 10,000 take a gigabyte."""
-    batches = [data.part(slice(i, i + 1000)) for i in range(0, count, 1000)]
-    return np.concatenate([sess.run(tensor, feed(*batch)) for batch in batches], axis)
+    batches = [feed(data, slice(i, i + 1000)) for i in range(0, count, 1000)]
+    return np.concatenate([sess.run(tensor, batch) for batch in batches], axis)
 
 
 def evaluate():
@@ -609,7 +554,7 @@ def plot_misclassified():
     figure = new_figure(5.2, f"{len(misclassified)} of {len(labels)} test images are misread")
     for place, i in enumerate(misclassified[:18], 1):
         axes = figure.add_subplot(3, 6, place, xticks=[], yticks=[])
-        axes.imshow(mnist.test.pixels[i].reshape(-1, 28)[:28], cmap="gray_r")
+        axes.imshow(mnist.test.images[i].reshape(-1, 28)[:28], cmap="gray_r")
         axes.set_xlabel(f"{labels[i]}, not {predictions[i]}")
     return figure
 
@@ -671,7 +616,7 @@ PLAIN_PANELS = [(r"$s_t = \tanh(x_t U + s_{t-1} W)$", -1, 1, "cividis")]
 
 def plot_inside():
     """Plot the equations at work: a test image's rows down the page, the units side by side."""
-    image = mnist.test.part([0])[0].reshape(n_step, n_input)
+    image = mnist.test.images[0].reshape(n_step, n_input)
     weights = sess.run(tf.trainable_variables(r"rnn/\w+/(kernel|bias):"))  # a regex
     if len(weights) != 2 or len(weights[0]) != n_input + n_hidden:
         raise ValueError("the network has no single cell for x_t with a kernel and a bias")
@@ -695,12 +640,12 @@ def plot_inside():
 
 def probabilities_of(digits):
     """Return the probabilities (n, n_classes) of digits (n, 28, 28), from 0 to 255."""
-    known = mnist.train.pixels[:1000, : 28 * 28]  # the network knows this range of pixels
-    paper, ink = float(known.min()), float(known.max())
+    known = mnist.train.images[:1000, : 28 * 28]  # the network knows this range of pixels
+    paper, ink = known.min(), known.max()
     if np.median(known) > (paper + ink) / 2:  # dark ink on bright paper
         paper, ink = ink, paper
-    pixels = paper + (ink - paper) * digits / 255
-    data = DataSet(pixels, np.zeros(len(digits), int), mnist.train.max_value, n_classes)
+    images = paper + (ink - paper) * digits / 255
+    data = DataSet(images, np.zeros(len(digits), int), n_classes)
     return run_in_batches(tf.nn.softmax(pred), data, len(digits))
 
 
@@ -725,15 +670,14 @@ def draw_pictures():
     names = "mistakes", "rows", "gradient", "inside", "read"
     plots = plot_misclassified, plot_probe_accuracy, plot_gradients, plot_inside, plot_handwriting
     for name, plot in zip(names, plots if args.read else plots[:4]):
-        file = os.path.join(run_dir, f"{name}.png")
+        file = Path(run_dir, f"{name}.png")
         try:
             plot().savefig(file)
         except (ValueError, KeyError, IndexError, tf.errors.OpError) as error:
             print(f"{name}.png is left out: {error}")  # it does not fit this network or these data
             continue
-        with open(file, "rb") as png:
-            value = {"tag": name, "image": {"encoded_image_string": png.read()}}
-        train_writer.add_summary(tf.Summary(value=[value]), step)
+        image = {"encoded_image_string": file.read_bytes()}
+        train_writer.add_summary(tf.Summary(value=[{"tag": name, "image": image}]), step)
 
 
 def end():

@@ -17,7 +17,6 @@ sizes or the cell, and they follow.
 """
 
 import argparse
-import gc
 import os
 import shlex
 import signal
@@ -25,6 +24,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import redirect_stdout
 
 
 # ==== options =====================================================================================
@@ -72,15 +72,14 @@ if "ipykernel" not in sys.modules:  # not in a notebook
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C outside the training: no traceback
     if os.environ.get("MPLBACKEND", "").startswith("module://"):
         del os.environ["MPLBACKEND"]  # inherited from a notebook that ran this by !python
-if hasattr(sys.stdout, "reconfigure"):  # an ASCII terminal shows 七 as \u4e03
-    sys.stdout.reconfigure(errors="backslashreplace")
+if hasattr(sys.stdout, "reconfigure"):  # a pipe has each line at once; ASCII shows 七 as \u4e03
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # BasicLSTMCell is in Keras 2 (tf_keras), not in Keras 3
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages from C++
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # with it the README's last digits differ
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # reuses the memory of earlier steps
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # takes the memory it needs, not all
 warnings.simplefilter("ignore")  # this script uses deprecated functions on purpose
-gc.disable()  # saves a second of the imports, which make half a million objects that stay
 
 import matplotlib.pyplot as plt
 import matplotlib.style
@@ -89,9 +88,8 @@ import tensorflow.compat.v1 as tf
 from matplotlib.animation import PillowWriter
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
+from tqdm.contrib import DummyTqdmFile
 
-gc.freeze()  # later collections leave these objects out
-gc.enable()
 matplotlib.rcdefaults()  # the user's matplotlibrc could change our pictures, or break them
 matplotlib.style.use(["tableau-colorblind10", {"font.size": 14, "figure.raise_window": False}])
 tf.logging.set_verbosity(tf.logging.FATAL)
@@ -101,17 +99,6 @@ tf.set_random_seed(args.seed)
 np.random.seed(args.seed)  # only for code that you add
 # no Grappler: it saves no time, and in the classifier XLA cannot compile the loops it rewrites
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
-def print(*values, flush=True, **how):
-    """Print a line above the progress bar, and flush it, so that a pipe has it at once."""
-    # imported here, since %run leaves this function in the notebook, but empties its globals
-    import builtins
-
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode():
-        builtins.print(*values, flush=flush, **how)
 
 
 # ==== the run's folder ============================================================================
@@ -128,8 +115,7 @@ def new_run(graph):
     summary = hparams.hparams_pb(options, trial_id=os.path.basename(run_dir))
     with tf.summary.FileWriter(run_dir) as writer:
         writer.add_summary(summary.SerializeToString())
-    folders = [os.path.join(run_dir, name) for name in NETWORKS]
-    writers = [tf.summary.FileWriter(folder, flush_secs=5) for folder in folders]
+    writers = [tf.summary.FileWriter(f"{run_dir}/{name}", flush_secs=5) for name in NETWORKS]
     writers[0].add_graph(graph)
     return run_dir, writers
 
@@ -153,11 +139,13 @@ def iterations():
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
     no_bar = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
+    bar = tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=no_bar)
     try:
-        for i in tqdm(range(args.iterations), unit="step", file=sys.stdout, disable=no_bar):
-            yield i
-            if signals:
-                break
+        with redirect_stdout(sys.stdout if no_bar else DummyTqdmFile(sys.stdout)):  # above the bar
+            for i in bar:
+                yield i
+                if signals:
+                    break
     finally:
         for number, handler in old_handlers.items():
             signal.signal(number, handler)

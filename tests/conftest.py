@@ -11,7 +11,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from types import SimpleNamespace
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -74,6 +73,13 @@ def events(folder):
     return reader.EventAccumulator(str(folder), reader.STORE_EVERYTHING_SIZE_GUIDANCE).Reload()
 
 
+def cost_curves(run_dir):
+    """The two curves of a run of the regression: (2, iterations)."""
+    found = [events(f"{run_dir}/{name}").Scalars("cost") for name in ("lstm", "feedforward")]
+    assert [[point.step for point in curve] for curve in found] == 2 * [[*range(len(found[0]))]]
+    return np.array([[point.value for point in curve] for curve in found])
+
+
 def settings(run_dir):
     """The options of a run, {name: value}, as TensorBoard's HParams tab has them."""
     from tensorboard.plugins.hparams import metadata
@@ -107,26 +113,22 @@ def tensorboard(logdir, **options):
 def load(tmp_path_factory):
     """Run a script inside the test; return its names (x, pred, cost, ...), graph and output.
 
-    Drawing takes seconds: figures="saved" are drawn, "made" are not (empty files), None are mocks.
+    Drawing takes seconds: if not drawn=True, the pictures are made, but their files are empty.
     """
     import matplotlib.pyplot as plt
     import tensorflow.compat.v1  # noqa: F401
 
-    gc.freeze()  # once, not again and again by the scripts: the network before would stay, too
+    gc.freeze()  # collections leave TensorFlow's own half a million objects out
 
-    def load(script, *options, figures=None):
+    def load(script, *options, drawn=False):
         argv = [str(script), "--logdir", str(tmp_path_factory.mktemp("loaded")), *map(str, options)]
         plt.close("all")
         gc.collect()  # the names of the run before: more than a hundred megabytes
         out = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, plt.rc_context(), redirect_stdout(out):
             patch.setattr(sys, "argv", argv)
-            patch.setattr(gc, "freeze", lambda: None)
-            if figures != "saved":
+            if not drawn:
                 patch.setattr(plt.Figure, "savefig", lambda figure, file: Path(file).touch())
-            if not figures:
-                undrawn = MagicMock(savefig=lambda file: Path(file).touch())
-                patch.setattr("matplotlib.figure.Figure", lambda **size: undrawn)
             names = runpy.run_path(str(script), run_name="__main__")
         return SimpleNamespace(graph=names["tf"].get_default_graph(), out=out.getvalue(), **names)
 

@@ -105,7 +105,7 @@ def test_other_peoples_surroundings_change_no_picture(script, load, tmp_path, fe
     line, last = ("Iter", "10/10") if script == CLASSIFIER else ("cost", "2/2")
     assert re.search(rf"(?m)^{line}.*\d$", result.out), "lines"
     assert re.search(rf"100%\|.*{last}", result.out), "and a progress bar below them"
-    net = load(script, *few[script], "--logdir", tmp_path / "it's plain", figures="saved")
+    net = load(script, *few[script], "--logdir", tmp_path / "it's plain", drawn=True)
     pictures = [*Path(net.run_dir).glob("*.png")]
     assert len(pictures) == (4 if script == CLASSIFIER else 1)
     for picture in pictures:

@@ -94,8 +94,7 @@ def test_an_edit_of_the_classifier(name, load, small, tmp_path):
     options += ("--display-step", 1)
     losses = []
     for xla in "auto", "off":
-        figures = "made" if xla == "auto" else None
-        net = load(script, "--data", small, *options, "--xla", xla, figures=figures)
+        net = load(script, "--data", small, *options, "--xla", xla)
         losses.append([float(loss) for loss in re.findall(r"Loss= (\S+),", net.out)])
         assert float(re.search(r"\(all 500 images\): (\S+)", net.out)[1]) > 0.3, "it has learned"
         pictures = {path.stem for path in Path(net.run_dir).glob("*.png")}

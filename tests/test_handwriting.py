@@ -18,7 +18,7 @@ def net(load, mnist, tmp_path_factory):
     for i, page in enumerate(pages):
         page_with(mnist.x_test[10 + i], i % 3, random).save(page)  # 8 is a 5 in two pieces
     options = ("--n-hidden", 32, "--lr", 0.01, "--batch-size", 64, "--training-iters", 16000)
-    return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, figures="saved")
+    return load(CLASSIFIER, *options, "--xla", "off", "--read", *pages, drawn=True)
 
 
 def test_pages_are_read_as_well_as_the_images_themselves_and_look_like_them(net, mnist):
@@ -73,10 +73,8 @@ def test_what_is_no_digit_is_told_before_training(net, load, mnist, capsys, tmp_
     Image.new("L", (400, 300), 255).save(tmp_path / "white.png")
     (tmp_path / "text.png").write_text("hello")
     for name, why in ("text", "cannot identify"), ("white", "no ink"), ("none", "No such file"):
-        options = ("--read", tmp_path / f"{name}.png", "--logdir", tmp_path / "logs")
-        sentence = refused(load, CLASSIFIER, capsys, *SMALL, *options)
+        sentence = refused(load, CLASSIFIER, capsys, *SMALL, "--read", tmp_path / f"{name}.png")
         assert re.search(rf"--read.*{name}\.png.*{why}.*one digit on blank paper", sentence)
-        assert not (tmp_path / "logs").exists()
     for seed in range(5):
         pair = (*mnist.x_test[[seed, seed + 5]], np.random.RandomState(seed), tmp_path)
         with pytest.raises(ValueError, match="pieces of ink: 2"):

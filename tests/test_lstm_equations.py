@@ -25,8 +25,8 @@ def with_session(net, answer):
 def classifier(load, small):
     """The classifier, trained on 6,400 images, and 48 test images for it."""
     options = ("--data", small, "--n-hidden", 32, "--training-iters", 6400)
-    net = load(CLASSIFIER, *options, figures="made")
-    net.given = net.feed(*net.mnist.test.part(slice(48)))
+    net = load(CLASSIFIER, *options)
+    net.given = net.feed(net.mnist.test, slice(48))
     images, labels = net.given.values()
     net.inputs = images.transpose(1, 0, 2)
     net.before = np.zeros((2, 48, net.n_hidden))  # no memory before the first row

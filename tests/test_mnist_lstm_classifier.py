@@ -27,7 +27,7 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
     options = ("--data", small, "--n-hidden", 16, "--lr", 0.01, "--training-iters", 0)
     for kind in [(), ("--xla", "off"), ("--static-rnn",)][: 2 if edit else 3]:
         net = load(script, *options, *kind)
-        given = net.feed(*net.mnist.test.part(slice(batch_size)))
+        given = net.feed(net.mnist.test, slice(batch_size))
         with net.graph.as_default(), restored(net) as sess:
             weights = net.tf.trainable_variables()
             gradients = net.tf.gradients(net.cost, weights)
@@ -46,21 +46,18 @@ def test_compiled_or_not_or_static_it_is_the_same(edit, batch_size, load, small,
 def test_cosine_decay_blank_rows_and_the_forget_bias_are_what_they_are_called(load, small):
     options = ("--training-iters", 1280, "--lr", 0.008, "--lr-decay", "cosine", "--data", small)
     net = load(CLASSIFIER, *SMALL, *options, "--blank-rows", 5, "--forget-bias", 3)
-    given = net.feed(*net.mnist.test.part(slice(3, 4)))
     with restored(net) as sess:
         rates = []
         for step in 0, 5, 10:
             net.global_step.load(step, sess)
             rates.append(sess.run(net.lr))
-        outputs = sess.run("outputs:0", given)
         weights = sess.run(net.graph.get_collection("trainable_variables", "rnn"))
     np.testing.assert_allclose(rates, [0.008, 0.004, 0], atol=1e-9)
     assert net.x.shape.as_list() == [None, 33, 28]
     for images in net.mnist.train.next_batch(9, 1)[0], net.mnist.test.images[:9]:
         images = images.reshape(9, 33, 28)
         assert images[:, :28].any((1, 2)).all() and not images[:, 28:].any(), "below the image"
-    _, f, *_, s = net.inside(given[net.x][0], *weights)
-    np.testing.assert_allclose(s, outputs[:, 0], atol=1e-5)
+    _, f, *_ = net.inside(net.mnist.test.images[3].reshape(33, 28), *weights)
     assert f[0].mean() == pytest.approx(1 / (1 + np.exp(-3)), abs=0.02), "a blank row: σ(3)"
     assert "inside.png is left out" not in net.out, "the equations are the cell's: it has that bias"
 
@@ -147,7 +144,7 @@ def test_the_same_seed_is_the_same_run_bit_for_bit_and_another_is_another(load, 
 def tested(load, trained, tmp_path_factory):
     """The trained network's names, in a copy of its folder, and a session with its weights."""
     copy = shutil.copytree(trained.dir, tmp_path_factory.mktemp("tested") / "mnist" / "run")
-    net = load(CLASSIFIER, "--restore", copy, "--xla", "off", figures="made")
+    net = load(CLASSIFIER, "--restore", copy, "--xla", "off")
     net.sess = restored(net)
     return net
 
@@ -155,7 +152,7 @@ def tested(load, trained, tmp_path_factory):
 def test_what_the_curves_and_histograms_hold_at_the_end(trained, tested):
     """The validation images, not the test's; the first time step; the weights themselves."""
     train, validation = events(trained.dir / "train"), events(trained.dir / "validation")
-    given = tested.feed(*tested.mnist.validation.part(slice(1000)))
+    given = tested.feed(tested.mnist.validation, slice(1000))
     for tag, tensor in ("loss", tested.cost), ("accuracy", tested.accuracy):
         value = tested.sess.run(tensor, given)
         assert validation.Scalars(tag)[-1].value == pytest.approx(value, rel=1e-4)
@@ -175,7 +172,7 @@ def test_the_mistakes_are_the_mistakes(tested, mnist):
     assert tested.test_acc == pytest.approx(1 - (wrong < 128).sum() / 128), "of the first 128"
     assert figure.get_suptitle() == f"{len(wrong)} of 10000 test images are misread"
     for axes, i in zip(figure.axes, wrong[:18], strict=True):
-        np.testing.assert_array_equal(axes.images[0].get_array(), mnist.x_test[i])
+        np.testing.assert_allclose(axes.images[0].get_array() * 255, mnist.x_test[i], 1e-6)
         assert axes.get_xlabel() == f"{mnist.y_test[i]}, not {tested.predictions[i]}"
 
 
@@ -196,7 +193,7 @@ def test_the_state_after_each_row_is_read_by_a_probe_that_never_saw_the_image(te
 
 def test_the_gradient_is_that_of_the_cost(tested):
     """Of a few rows, against the differences that a nudge of each pixel makes."""
-    (image,), label = tested.feed(*tested.mnist.test.part([0])).values()
+    (image,), label = tested.feed(tested.mnist.test, slice(1)).values()
     norms = []
     for row in 5, 15, 27:
         nudges = np.zeros((28, 28, 28))
@@ -211,7 +208,7 @@ def test_the_gradient_is_that_of_the_cost(tested):
 def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
     """So that two runs can be laid side by side; the last row is 1 in each."""
     options = ("--data", small, "--training-iters", 3200, "--batch-size", 32, "--cell", "rnn")
-    rnn = load(CLASSIFIER, *SMALL, *options, figures="made")
+    rnn = load(CLASSIFIER, *SMALL, *options)
     for net, steps in (tested, (781, 400, 100, 0)), (rnn, (100, 0)):
         axes = net.plot_gradients().axes[0]
         assert axes.get_ylim() == (1e-6, 100) and axes.get_yscale() == "log"
@@ -222,5 +219,5 @@ def test_a_plain_rnn_has_the_same_axes_and_one_equation(load, tested, small):
             assert line.get_ydata()[-1] == 1
     with rnn.graph.as_default(), restored(rnn) as sess:
         (panel,) = (axes for axes in rnn.plot_inside().axes if axes.get_title())
-        outputs = sess.run("outputs:0", rnn.feed(*rnn.mnist.test.part([0])))[:, 0]
+        outputs = sess.run("outputs:0", rnn.feed(rnn.mnist.test, slice(1)))[:, 0]
     np.testing.assert_allclose(np.sort(panel.images[0].get_array()), np.sort(outputs), atol=1e-5)

@@ -70,7 +70,7 @@ def test_commands_and_options_run_and_help_is_complete(script, load, small, tmp_
     for typed in options:
         if "RUN" not in typed:  # test_restore.py
             words = typed.replace("DATA", str(small)).split()
-            load(script, *words, *FEW[script], figures="saved" if "--save" in typed else None)
+            load(script, *words, *FEW[script], drawn="--save" in typed)
 
 
 def test_tensorboard_on_the_logs_of_a_fresh_clone_shows_the_reference_runs():

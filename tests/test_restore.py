@@ -46,7 +46,7 @@ def whole(load, small, tmp_path_factory):
     """The run that nothing happened to, and what kills would have left."""
     kills = tmp_path_factory.mktemp("kills")
     with left_by_kills(kills):
-        net = finished(load, *OPTIONS, "--data", small, figures="saved")
+        net = finished(load, *OPTIONS, "--data", small, drawn=True)
     net.kills = kills
     return net
 
@@ -103,7 +103,7 @@ def test_a_finished_run_is_drawn_anew_and_goes_on_with_typed_options(whole, copy
     pictures = contents(copy, "*.png")
     for path in pictures:
         path.unlink()
-    again = finished(load, "--restore", copy, figures="saved")
+    again = finished(load, "--restore", copy, drawn=True)
     assert again.lines == whole.lines[-2:] and len(pictures) == 4, "it is tested"
     assert contents(copy, "*.png") == pictures, "gradient.png, too, has its earlier lines"
     assert_nothing_happened(again, whole)

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import pyvirtualdisplay
-from conftest import REGRESSION, events, finish, only_run, settings, start
+from conftest import REGRESSION, cost_curves, events, finish, only_run, settings, start
 from network import restored
 from PIL import Image, ImageGrab
 from tensorflow.compat.v1 import Operation, Session
@@ -21,13 +21,6 @@ COST = r"cost:  (\d\.\d+(?:e-\d+)?)"
 BOTH = COST + r"  feedforward:  (\d\.\d+)"
 STEP = 1 / (10 * np.pi)  # from one x to the next
 COLOURS = (213, 94, 0), (0, 114, 178)  # cos x, the LSTM
-
-
-def curves(run_dir):
-    """The two curves of a run: (2, iterations)."""
-    found = [events(f"{run_dir}/{name}").Scalars("cost") for name in ("lstm", "feedforward")]
-    assert [[point.step for point in curve] for curve in found] == 2 * [[*range(len(found[0]))]]
-    return np.array([[point.value for point in curve] for curve in found])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +44,7 @@ def both(load):
 def test_the_lstm_follows_the_cosine_and_the_ordinary_network_cannot(both, load):
     """Each sin x has two cos x of opposite sign: the best answer is 0, its error mean(cos² x)."""
     seeds = [both, *(load(REGRESSION, "--network", "both", "--seed", n) for n in range(1, 5))]
-    lstm, feedforward = np.array([curves(net.run_dir) for net in seeds]).swapaxes(0, 1)
+    lstm, feedforward = np.array([cost_curves(net.run_dir) for net in seeds]).swapaxes(0, 1)
     assert lstm.shape == feedforward.shape == (5, 200)
     assert all(len({*costs}) == 5 for costs in lstm.T), "another seed is another run"
     last = lstm[:, -20:].mean(1)
@@ -83,8 +76,8 @@ def test_a_run_prints_the_articles_lines_the_same_ones_for_the_same_seed(both, l
         assert [re.fullmatch(COST, line)[1] for line in costs] == [*of_one[:3]]
         assert re.fullmatch(r"2000 steps more, weights frozen, " + COST, more)
         assert run_is_in == f"This run is in {net.run_dir}" and command.startswith("To look at it:")
-        curve = curves(net.run_dir)
-        np.testing.assert_array_equal(curve, curves(both.run_dir)[:, :41], "both, in any case")
+        curve = cost_curves(net.run_dir)
+        np.testing.assert_array_equal(curve, cost_curves(both.run_dir)[:, :41], "both, in any case")
     assert float(told[0][0]) > float(told[1][0]) > float(told[2][0])
 
 
@@ -100,7 +93,7 @@ def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
         np.testing.assert_allclose([feed[both.X], feed[both.Y]], [np.sin(x), np.cos(x)], atol=1e-9)
         state = values[1 if number < 200 else 0]
     assert len(lstm) == 200 and len(more) == 100
-    curve = curves(both.run_dir)
+    curve = cost_curves(both.run_dir)
     np.testing.assert_array_equal(curve, [[v[-1] for _, v in runs] for runs in (lstm, feedforward)])
     after = np.transpose([values for _, values in lines])
     assert (after[:, :3] < curve[:, [0, 20, 40]]).all(), "a step later"
@@ -111,7 +104,7 @@ def test_row_i_of_a_batch_and_its_state_go_on_from_row_i_of_the_last_one(both):
 def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load, tmp_path):
     """The animation has a frame for each iteration; FILE.GIF is one, too."""
     options = ("--iterations", 5, "--save", tmp_path / "FIT.GIF")
-    net = load(REGRESSION, "--network", "both", *options, figures="saved")
+    net = load(REGRESSION, "--network", "both", *options, drawn=True)
     assert settings(net.run_dir)["time_steps"] == 20
     left, fit = events(f"{net.run_dir}/lstm"), Path(net.run_dir, "fit.png")
     assert [picture.encoded_image_string for picture in left.Images("fit")] == [fit.read_bytes()]
@@ -124,7 +117,7 @@ def test_a_run_leaves_the_graph_the_settings_the_picture_and_the_animation(load,
 
 def test_the_picture_says_what_it_shows(both):
     told = "200 iterations, lstm cost {:.3f}, feedforward cost {:.3f}"
-    title = told.format(*curves(both.run_dir)[:, -1])
+    title = told.format(*cost_curves(both.run_dir)[:, -1])
     told = [(a.get_title(), a.get_xlabel(), a.get_ylabel()) for a in (both.left, both.right)]
     assert told == [(title, "x", "cosx"), ("one sin x, two cos x", "sinx", "cosx")]
     x = np.arange(200 * 20)[-20 - 314 :] * STEP
@@ -187,5 +180,5 @@ def test_a_window_stays_until_it_is_closed_and_ends_the_run(status, screen, tmp_
     assert ("2000 steps more" in result.out) == (status > 0), "at the end it was read above"
     run_dir = only_run(tmp_path)
     with Image.open(gif) as animation:
-        assert animation.n_frames == curves(run_dir).shape[1] > 1
+        assert animation.n_frames == cost_curves(run_dir).shape[1] > 1
     assert (run_dir / "fit.png").exists() and (run_dir / "model.ckpt.index").exists()
