@@ -118,7 +118,7 @@ def load(tmp_path_factory):
     import matplotlib.pyplot as plt
     import tensorflow.compat.v1  # noqa: F401
 
-    gc.freeze()  # collections leave TensorFlow's own half a million objects out
+    gc.freeze()  # once, not again and again by the scripts: the network before would stay, too
 
     def load(script, *options, drawn=False):
         argv = [str(script), "--logdir", str(tmp_path_factory.mktemp("loaded")), *map(str, options)]
@@ -127,6 +127,7 @@ def load(tmp_path_factory):
         out = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, plt.rc_context(), redirect_stdout(out):
             patch.setattr(sys, "argv", argv)
+            patch.setattr(gc, "freeze", lambda: None)
             if not drawn:
                 patch.setattr(plt.Figure, "savefig", lambda figure, file: Path(file).touch())
             names = runpy.run_path(str(script), run_name="__main__")
