@@ -149,8 +149,9 @@ def read_idx(folder, name):
         content = file.read_bytes()
         content = gzip.decompress(content) if file.suffix == ".gz" else content
         _, _, kind, n_axes = content[:4]
+        dtype = {8: np.uint8}[kind]  # MNIST's files have no other kind
         shape = np.frombuffer(content, ">i4", count=n_axes, offset=4)
-        return np.frombuffer(content, {8: np.uint8}[kind], offset=4 + 4 * n_axes).reshape(shape)
+        return np.frombuffer(content, dtype, offset=4 + 4 * n_axes).reshape(shape)
     except Exception:
         raise ValueError(f"{file.name} is broken, or does not consist of bytes") from None
 
