@@ -171,7 +171,7 @@ def checked(x, y):
         raise ValueError(f"{found}; for each image a whole number from 0 to 1000 is wanted")
     if not np.isfinite([x.min(), x.max()]).all():
         raise ValueError("some pixels are not finite")
-    # 1 if the pixels are standardised (some below 0) or go from 0 to 1 (to 2 after resizing)
+    # 1: standardised (some below 0), or from 0 to 1 (resizing can overshoot, but not up to 2)
     scale = 255 if x.min() >= 0 and x.max() > 2 else 1
     images = np.divide(x.reshape(-1, 28, 28), scale, dtype=np.float32)
     return images, y.reshape(-1).astype(int), scale
@@ -300,7 +300,8 @@ for file in args.read:
 if tf.__version__ >= "2":  # not on TensorFlow 1.15, with which the tests compare
     tf.enable_control_flow_v2()  # a loop is one operation, which gradients_by_xla can copy
     tf.enable_resource_variables()  # else a tf.cond that you add cannot change a variable
-if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):  # fewer copies; older TF aborts
+# XLA copies fewer arrays with this flag, which TensorFlow before 2.19 does not know
+if tuple(map(int, tf.__version__.split(".")[:2])) >= (2, 19):
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_copy_insertion_use_region_analysis=true")
 
 
@@ -331,16 +332,16 @@ def gradients_by_xla(cost, variables):
     for node in [node for node in graph.node if node.name in sources]:
         graph.node.remove(node)
     used = {name if ":" in name else f"{name}:0" for node in graph.node for name in node.input}
-    needed = sorted(name for name in used if name.partition(":")[0] in sources)
+    arguments = sorted(name for name in used if name.partition(":")[0] in sources)
 
     @tf.function(jit_compile=True, autograph=False)
-    def gradients(upstream, *values):  # upstream: d (what is minimized) / d cost, as a rule 1
-        inputs = dict(zip(needed, values))
+    def gradients(upstream, *values):  # upstream: d (what is minimized) / d cost, usually 1
+        inputs = dict(zip(arguments, values))
         (copied_cost,) = tf.import_graph_def(graph, inputs, [cost.name])
         return tf.gradients(copied_cost, [inputs[f"{v.op.name}:0"] for v in variables], upstream)
 
-    # identity turns a reference variable (use_resource=False) into its value; handles stay handles
-    values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in needed]
+    # identity passes on a variable's handle; of one with use_resource=False it gives the value
+    values = [tf.identity(cost.graph.get_tensor_by_name(name)) for name in arguments]
     return lambda upstream: gradients(upstream, *values)
 
 
@@ -365,7 +366,7 @@ def compiled(cost):
 
     @tf.custom_gradient
     def with_gradients(cost, *variables):
-        # XLA's gradients go to the variables; None: none to them through the cost, a second time
+        # None for cost: otherwise TensorFlow would go on through it to the variables once more
         return cost, lambda upstream: [None, *by_xla(upstream)]
 
     return with_gradients(cost, *variables)
@@ -742,7 +743,7 @@ with tf.name_scope("cost"):
     cost = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=pred, labels=y))
 
 with tf.name_scope("train"):
-    # 781; where nothing remains, the article's < leaves out the last step
+    # 781; if batch_size divides training_iters, the article's < does one step fewer
     last_step = training_iters // batch_size
     global_step = tf.train.create_global_step()  # minimize counts the steps in it
     if args.lr_decay == "cosine":

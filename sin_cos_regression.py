@@ -188,8 +188,8 @@ points = np.empty((2 + len(LINES), 0))  # rows: x, sinx, cosx, lstm, feedforward
 def add_to_picture(i, costs, *new):
     """Append new values, (time_steps,) each, to the rows of `points`; show 10 units of x."""
     global points
-    first_x = new[0][0]
-    before = (first_x - 10 < points[0]) & (points[0] < first_x)  # 10 units of x; yours may go back
+    first_x = new[0][0]  # an edited get_batch may go back to an earlier x
+    before = (first_x - 10 < points[0]) & (points[0] < first_x)  # the 10 units of x before these
     points = np.hstack([points[:, before], new])
     x, sinx, cosx = points[:3]
     for name, values in zip(LINES, points[2:]):
