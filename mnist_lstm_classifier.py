@@ -138,10 +138,11 @@ FILES += "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 def read_idx(folder, name):
     """Return the array of the IDX file NAME (or emnist-...-NAME), NAME.gz or NAME/NAME (Kaggle)."""
     files = {}  # by their usual names: t10k-images-idx3-ubyte for test-images.idx3-ubyte.gz
-    for file in sorted([*Path(folder).glob("*"), *Path(folder).glob(f"*{name}/*{name}")]):
+    paths = sorted(Path(folder).glob("*"))
+    for file in [*paths, *(path / path.name for path in paths)]:
         usual = file.name.replace(".gz", "").replace(".idx", "-idx").replace("test-", "t10k-")
         if file.is_file() and usual.endswith(name):
-            files[usual] = file  # a file and its .gz are one
+            files.setdefault(usual, file)  # a file and its .gz are one
     if len(files) != 1:
         raise ValueError(f"{len(files)} files end in {name} or {name}.gz")
     (file,) = files.values()
@@ -156,11 +157,13 @@ def read_idx(folder, name):
         raise ValueError(f"{file.name} is broken, or does not consist of bytes") from None
 
 
-def checked(x, y):
-    """Return images (n, 28, 28), the class of each, (n,), and what the pixels were divided by.
+def checked(x, y, least):
+    """Return pixels (n, 28, 28), the class of each, (n,), and what divides the pixels.
 
     x: numbers, (n, 28, 28), (n, 784) or (n, 28, 28, 1); y: numbers, (n,), (n, 1) or one-hot.
     """
+    if len(x) < least:
+        raise ValueError(f"{len(x)} images, where {least} are the least")
     found = f"images {x.shape} of {x.dtype}, labels {y.shape} of {y.dtype}"
     # buif: NumPy's letters for bool, unsigned, int, float
     if x.dtype.kind not in "buif" or x.shape[1:] not in ((28, 28), (784,), (28, 28, 1)):
@@ -173,8 +176,7 @@ def checked(x, y):
         raise ValueError("some pixels are not finite")
     # 1: standardised (some below 0), or from 0 to 1 (resizing can overshoot, but not up to 2)
     scale = 255 if x.min() >= 0 and x.max() > 2 else 1
-    images = np.divide(x.reshape(-1, 28, 28), scale, dtype=np.float32)
-    return images, y.reshape(-1).astype(int), scale
+    return x.reshape(-1, 28, 28), y.reshape(-1).astype(int), scale
 
 
 @functools.lru_cache(maxsize=2)  # a batch may have images of two epochs
@@ -185,9 +187,10 @@ def epoch_order(seed, epoch, n):
 class DataSet:
     """Has images (n, n_step * n_input), the class of each, and the same one-hot, as labels."""
 
-    def __init__(self, images, classes, n_classes):
+    def __init__(self, pixels, classes, scale, n_classes):
         below = [(0, 0), (0, args.blank_rows), (0, 0)]
-        self.images = np.pad(images, below, "constant").reshape(len(images), -1)
+        pixels = np.pad(pixels, below, "constant").reshape(len(pixels), -1)
+        self.images = np.divide(pixels, scale, dtype=np.float32)
         self.classes, self.labels = classes, np.eye(n_classes, dtype=np.float32)[classes]
 
     def next_batch(self, batch_size, step):
@@ -210,17 +213,17 @@ def read_data_sets(source):
         else:
             with np.lib.npyio.NpzFile(source) as npz:  # np.load would try other formats, too
                 x, y, x_test, y_test = (npz[i] for i in ("x_train", "y_train", "x_test", "y_test"))
-        (x, y, scale), (x_test, y_test, test_scale) = checked(x, y), checked(x_test, y_test)
-        if scale != test_scale:
-            raise ValueError(f"pixels go to {scale} for training, to {test_scale} for tests")
+        (x, y, scale), (x_test, y_test, scale_test) = checked(x, y, 10), checked(x_test, y_test, 1)
+        if scale != scale_test:
+            raise ValueError(f"training pixels are divided by {scale}, test pixels by {scale_test}")
     except Exception as error:  # files, NumPy and the download raise many kinds
         wanted = "an .npz of x_train, y_train, x_test, y_test, or a folder with MNIST's four files"
         parser.error(f"--data takes {wanted}; {source or 'the download'}: {error}")
-    n_validation = 5000 if len(x) >= 50000 else (len(x) + 9) // 10  # a tenth, rounded up
+    n_validation = 5000 if len(x) >= 50000 else len(x) // 10
     n_classes = max(10, y.max() + 1, y_test.max() + 1)
-    train = DataSet(x[n_validation:], y[n_validation:], n_classes)
-    validation = DataSet(x[:n_validation], y[:n_validation], n_classes)
-    test = DataSet(x_test, y_test, n_classes)
+    train = DataSet(x[n_validation:], y[n_validation:], scale, n_classes)
+    validation = DataSet(x[:n_validation], y[:n_validation], scale, n_classes)
+    test = DataSet(x_test, y_test, scale, n_classes)
     return SimpleNamespace(train=train, validation=validation, test=test, n_classes=n_classes)
 
 
@@ -470,7 +473,8 @@ def training_steps(first_step, last_step):
     for number in signal.SIGINT, signal.SIGTERM:
         old_handlers[number] = signal.signal(number, lambda number, _: signals.append(number))
     no_bar = not (sys.stdout and sys.stdout.isatty())  # only a terminal shows the bar
-    bar = tqdm(range(first_step, last_step + 1), unit="step", file=sys.stdout, disable=no_bar)
+    how = {"initial": first_step - 1, "total": last_step, "unit": "step"}  # after --restore, too
+    bar = tqdm(range(first_step, last_step + 1), file=sys.stdout, disable=no_bar, **how)
     try:
         with redirect_stdout(sys.stdout if no_bar else DummyTqdmFile(sys.stdout)):  # above the bar
             for step in bar:
@@ -651,7 +655,7 @@ def probabilities_of(digits):
     if np.median(known) > (paper + ink) / 2:  # dark ink on bright paper
         paper, ink = ink, paper
     images = paper + (ink - paper) * digits / 255
-    data = DataSet(images, np.zeros(len(digits), int), n_classes)
+    data = DataSet(images, np.zeros(len(digits), int), 1, n_classes)
     return run_in_batches(tf.nn.softmax(pred), data, len(digits))
 
 
