@@ -113,7 +113,7 @@ def tensorboard(logdir, **options):
 def load(tmp_path_factory):
     """Run a script inside the test; return its names (x, pred, cost, ...), graph and output.
 
-    Drawing takes seconds: if not drawn=True, the pictures are made, but their files are empty.
+    Drawing takes seconds: unless drawn=True, the figures are made, but their files are empty.
     """
     import matplotlib.pyplot as plt
     import tensorflow.compat.v1  # noqa: F401
